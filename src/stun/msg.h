@@ -116,8 +116,10 @@ bool cf_stun_msg_attr(const struct cf_stun_msg *msg, uint16_t type, struct cf_vi
 bool cf_stun_msg_has(const struct cf_stun_msg *msg, uint16_t type);
 
 /** Typed values: 0, CF_ENOTFOUND when absent, CF_EBADMSG when malformed. */
-CF_MUST_CHECK int cf_stun_msg_u32(const struct cf_stun_msg *msg, uint16_t type, uint32_t *ret_value);
-CF_MUST_CHECK int cf_stun_msg_u64(const struct cf_stun_msg *msg, uint16_t type, uint64_t *ret_value);
+CF_MUST_CHECK int cf_stun_msg_u32(
+	const struct cf_stun_msg *msg, uint16_t type, uint32_t *ret_value);
+CF_MUST_CHECK int cf_stun_msg_u64(
+	const struct cf_stun_msg *msg, uint16_t type, uint64_t *ret_value);
 /** Plain address (MAPPED-ADDRESS, ALTERNATE-SERVER, ...). */
 CF_MUST_CHECK int cf_stun_msg_addr(
 	const struct cf_stun_msg *msg, uint16_t type, struct cf_addr *ret_addr);
@@ -139,12 +141,19 @@ CF_MUST_CHECK int cf_stun_msg_check_integrity_sha256(
 	const struct cf_stun_msg *msg, struct cf_view key);
 
 /** Long-term key MD5(username ":" realm ":" password), RFC 8489 section 9.2.2. OpaqueString
- * preparation (RFC 8265) is the caller's. 0 or CF_ECRYPTO. */
-CF_MUST_CHECK int cf_stun_key_md5(
-	uint8_t ret_key[static 16], struct cf_view user, struct cf_view realm, struct cf_view password);
+ * preparation (RFC 8265) is the caller's. 0, CF_ELIMIT (texts too long) or CF_ECRYPTO. */
+CF_MUST_CHECK int cf_stun_key_md5(uint8_t ret_key[static 16], struct cf_view user,
+	struct cf_view realm, struct cf_view password);
 /** The same with SHA-256 (PASSWORD-ALGORITHM 2). */
-CF_MUST_CHECK int cf_stun_key_sha256(
-	uint8_t ret_key[static 32], struct cf_view user, struct cf_view realm, struct cf_view password);
+CF_MUST_CHECK int cf_stun_key_sha256(uint8_t ret_key[static 32], struct cf_view user,
+	struct cf_view realm, struct cf_view password);
+
+/** USERHASH, SHA-256(username ":" realm), RFC 8489 section 14.4. 0, CF_ELIMIT or CF_ECRYPTO. */
+CF_MUST_CHECK int cf_stun_userhash(
+	uint8_t ret_hash[static 32], struct cf_view user, struct cf_view realm);
+
+/** The RFCs' own phrase for an error code; "Error" for one they do not name. Static storage. */
+const char *cf_stun_error_phrase(uint16_t code);
 
 /* Writing: begin, put attributes, integrity, fingerprint, done. Errors are sticky. */
 struct cf_stun_writer {
