@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The business of calls: endpoints (signed-in devices), calls, their participants and legs (one
+ * device's part in a call), who rings, who wins, when it ends and why. Signalling, store, metering
+ * and the clock are outside: verbs come in with the time, events go out through a queue, and
+ * cf_call_domain_deadline() says when to call back. Two-party calls between users today; rooms,
+ * groups and phones get more participants in the same shapes.
+ *
+ * One thread (the control loop). No callback runs inside a verb: a verb queues events and calls
+ * ports->wake; the owner then calls cf_call_domain_deliver(), from a deferred call, which runs the
+ * sinks. Sinks may call any verb.
+ */
+#ifndef CF_CALL_DOMAIN_H
+#define CF_CALL_DOMAIN_H
+
+#include "base/err.h"
+#include "base/rand.h"
+#include "base/view.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CF_CALL_ID_MAX CF_UUID_TEXT_MAX
+#define CF_CALL_RAWID_MAX 81
+#define CF_CALL_NAME_MAX 256     /* display name, bytes */
+#define CF_CALL_REASON_MAX 256   /* text of an end reason, bytes */
+#define CF_CALL_CONTEXT_MAX 4096 /* custom context, bytes */
+#define CF_CALL_SDP_MAX 65536
+#define CF_CALL_CANDIDATES_MAX 64      /* in one request */
+#define CF_CALL_LEG_CANDIDATES_MAX 256 /* of one leg between two offers */
+#define CF_CALL_CANDIDATE_MAX 512      /* text of one, bytes */
+#define CF_CALL_MID_MAX 64
+#define CF_CALL_TRACE_MAX 512 /* entries of one call */
+#define CF_CALL_LEGS_MAX 32   /* devices of one participant that ring */
+
+/* Both clocks, read together. */
+struct cf_call_time {
+	uint64_t us;     /* monotonic */
+	int64_t wall_ms; /* since 1970 */
+};
+
+struct cf_call_domain;
+struct cf_call_endpoint;
+
+enum cf_call_state { CF_CALL_RINGING, CF_CALL_CONNECTED, CF_CALL_ENDED };
+enum cf_call_ice_transport { CF_CALL_ICE_ALL, CF_CALL_ICE_RELAY, CF_CALL_ICE_DIRECT };
+
+/* Why a call, or a part in it, ended; as ACS counts. */
+struct cf_call_end {
+	int code;
+	int subcode;
+	const char *reason; /* static, or borrowed until return */
+};
+
+/* The ends that the domain itself decides (columns: name, code, subcode, text). */
+#define CF_CALL_END_TABLE(X)                                                       \
+	X(HANGUP, 0, 0, "ended by a participant")                                  \
+	X(CANCELLED, 487, 0, "the caller cancelled")                               \
+	X(DECLINED, 603, 0, "declined")                                            \
+	X(BUSY, 486, 0, "busy")                                                    \
+	X(ANSWERED_ELSEWHERE, 487, 10003, "answered on another device")            \
+	X(NO_ANSWER, 487, 10004, "no answer in time")                              \
+	X(ALL_DECLINED, 487, 10024, "all devices declined")                        \
+	X(NO_ENDPOINT, 480, 10037, "no device of the callee is signed in")         \
+	X(SETUP_LOST, 408, 10057, "a device went away while the call was set up")  \
+	X(DEVICE_LOST, 410, 3101, "a device lost its connection to the service")   \
+	X(MEDIA_NEVER, 410, 301004, "no media path between the devices was found") \
+	X(MEDIA_LOST, 410, 301005, "the media path was lost")
+
+enum cf_call_end_kind {
+#define X(name, code, subcode, text) CF_CALL_END_##name,
+	CF_CALL_END_TABLE(X)
+#undef X
+};
+
+/** Static text and numbers of an end. */
+struct cf_call_end cf_call_end_of(enum cf_call_end_kind kind);
+
+struct cf_call_candidate {
+	const char *candidate; /* "candidate:..." without "a="; never NULL */
+	const char *mid;       /* or NULL */
+	int mline_index;       /* or -1 */
+};
+
+enum cf_call_event_type {
+	CF_CALL_EV_INCOMING,    /* from, to, sdp (offer), custom_context */
+	CF_CALL_EV_ACCEPTED,    /* to the caller: from, sdp (answer) */
+	CF_CALL_EV_REJECTED,    /* to the caller: from, end; other devices may still ring */
+	CF_CALL_EV_CANCELLED,   /* to a ringing device: end */
+	CF_CALL_EV_CANDIDATES,  /* candidates, end_of_candidates */
+	CF_CALL_EV_RENEGOTIATE, /* sdp, sdp_type */
+	CF_CALL_EV_PARTICIPANTS,
+	CF_CALL_EV_ENDED, /* end */
+};
+
+/* Everything in it is borrowed until the sink returns. Fields that a type lacks are NULL or 0. */
+struct cf_call_event {
+	enum cf_call_event_type type;
+	const char *call_id;
+	const char *endpoint_id; /* whom it is for */
+	const char *from_raw_id;
+	const char *from_name;
+	const char *to_raw_id;
+	const char *sdp;
+	const char *sdp_type; /* "offer" or "answer" */
+	const char *custom_context;
+	enum cf_call_ice_transport ice_transport;
+	const struct cf_call_candidate *candidates;
+	size_t n_candidates;
+	bool end_of_candidates;
+	struct cf_call_end end;
+};
+
+/** Takes an event for one endpoint. Runs from cf_call_domain_deliver() only. */
+typedef void cf_call_event_fn(
+	struct cf_call_endpoint *endpoint, const struct cf_call_event *event, void *arg);
+
+/* One step in the story of a call. Borrowed until return. */
+struct cf_call_trace {
+	const char *call_id;
+	uint32_t seq; /* 1, 2, ... within the call */
+	int64_t wall_ms;
+	const char *room;        /* "call", "ice", "relay", ... */
+	const char *kind;        /* "invited", "accepted", ... */
+	const char *endpoint_id; /* or NULL */
+	const char *detail;      /* JSON object in text, or NULL */
+};
+
+/* A participant's leg, for billing. Written when it connects, each minute and when it ends; the
+ * same leg_id replaces what was written before. Borrowed until return. */
+struct cf_call_leg_record {
+	const char *leg_id;
+	const char *call_id;
+	const char *raw_id;
+	const char *endpoint_id;
+	int64_t start_wall_ms;
+	int64_t end_wall_ms; /* so far, if not ended */
+	bool ended;
+	int code;
+	int subcode;
+};
+
+/* What the domain asks of others. Each may be NULL. They run inside verbs, and call none. */
+struct cf_call_ports {
+	/* Events wait: call cf_call_domain_deliver() soon, not from here. */
+	void (*wake)(void *arg);
+	/* The deadline may have moved: ask for it. */
+	void (*deadline_moved)(void *arg);
+	void (*trace)(const struct cf_call_trace *entry, void *arg);
+	void (*leg)(const struct cf_call_leg_record *record, void *arg);
+	/* A call or an endpoint changed in a way that must survive a restart: ask for its snapshot
+	 * (or find it gone) before answering the client. */
+	void (*call_changed)(const char *call_id, void *arg);
+	void (*endpoint_changed)(const char *endpoint_id, void *arg);
+};
+
+struct cf_call_options {
+	uint64_t setup_timeout_us;     /* ringing, 85 s */
+	uint64_t reconnect_timeout_us; /* device of a running call without event stream, 120 s */
+	uint64_t endpoint_timeout_us;  /* any other device without event stream, 60 s */
+	uint64_t leg_record_us;        /* how often a leg is metered, 50 s */
+	uint64_t ended_keep_us;        /* how long an ended call can be asked for, 60 s */
+	size_t max_endpoints;
+	size_t max_endpoints_per_user; /* 16 */
+	size_t max_calls;
+	size_t max_calls_per_endpoint; /* 8 */
+};
+
+struct cf_call_options cf_call_options_defaults(void);
+
+/** A domain, or NULL. Copies options and ports; arg is handed to the ports. */
+CF_MUST_CHECK struct cf_call_domain *cf_call_domain_new(
+	const struct cf_call_options *options, const struct cf_call_ports *ports, void *arg);
+struct cf_call_domain *cf_call_domain_free(struct cf_call_domain *domain);
+
+/** Runs the sinks for all events queued, those queued meanwhile included (bounded). */
+void cf_call_domain_deliver(struct cf_call_domain *domain);
+
+/** Next time at which cf_call_domain_tick() has work, monotonic; CF_TIME_NEVER for none. */
+uint64_t cf_call_domain_deadline(const struct cf_call_domain *domain);
+void cf_call_domain_tick(struct cf_call_domain *domain, struct cf_call_time now);
+
+size_t cf_call_domain_n_calls(const struct cf_call_domain *domain); /* that have not ended */
+size_t cf_call_domain_n_endpoints(const struct cf_call_domain *domain);
+
+/* ---- endpoints ---- */
+
+struct cf_call_endpoint_info {
+	const char *raw_id;       /* copied */
+	const char *display_name; /* or NULL; copied */
+	bool internal;            /* lives in this process: never expires, survives no restart */
+	cf_call_event_fn *sink;
+	void *sink_arg;
+};
+
+/** Signs a device in; calls that ring its user ring it too. 0; CF_EINVAL, CF_ELIMIT, CF_ENOMEM. */
+CF_MUST_CHECK int cf_call_endpoint_register(struct cf_call_domain *domain,
+	const struct cf_call_endpoint_info *info, struct cf_call_time now,
+	struct cf_call_endpoint **ret_endpoint);
+
+/** Signs it out: its calls end. The endpoint is gone; no event reaches it any more. */
+void cf_call_endpoint_remove(
+	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now);
+
+/** Says whether an event stream is open; without one the device expires after a while. */
+void cf_call_endpoint_online(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint,
+	bool online, struct cf_call_time now);
+
+/** The endpoint with this id, or NULL. Valid until it is removed or the next tick. */
+struct cf_call_endpoint *cf_call_endpoint_find(
+	const struct cf_call_domain *domain, const char *endpoint_id);
+const char *cf_call_endpoint_id(const struct cf_call_endpoint *endpoint);
+const char *cf_call_endpoint_raw_id(const struct cf_call_endpoint *endpoint);
+const char *cf_call_endpoint_name(const struct cf_call_endpoint *endpoint); /* or NULL */
+/** For the owner's own use: an opaque pointer, NULL at first. */
+void cf_call_endpoint_set_data(struct cf_call_endpoint *endpoint, void *data);
+void *cf_call_endpoint_data(const struct cf_call_endpoint *endpoint);
+/** Removes all devices of a user (deleted, tokens revoked). */
+void cf_call_user_remove(
+	struct cf_call_domain *domain, const char *raw_id, struct cf_call_time now);
+
+/* ---- calls. All verbs: 0; CF_ENOTFOUND (no such call, or it has ended), CF_EDENIED (the endpoint
+ * has no part in it), CF_ESTATE (not now: already accepted, glare, ...), CF_EINVAL, CF_ELIMIT,
+ * CF_ENOMEM. On failure nothing has changed. Text arguments are copied. ---- */
+
+struct cf_call_start {
+	const char *target_raw_id;
+	const char *sdp; /* offer */
+	const char *custom_context;
+	enum cf_call_ice_transport ice_transport;
+};
+
+/** Places a call; its id goes to ret_call_id. A callee without any device ends it at once, by
+ * event (480/10037). */
+CF_MUST_CHECK int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
+	const struct cf_call_start *start, struct cf_call_time now,
+	char ret_call_id[static CF_CALL_ID_MAX]);
+
+/** The first device wins. It and the caller then get the candidates gathered so far. */
+CF_MUST_CHECK int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *sdp, struct cf_call_time now);
+
+CF_MUST_CHECK int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, bool busy, struct cf_call_time now);
+
+/** Routes candidates to the other side; before the call is accepted they wait. */
+CF_MUST_CHECK int cf_call_candidates(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const struct cf_call_candidate *candidates, size_t n,
+	bool end_of_candidates, struct cf_call_time now);
+
+/** A new offer, or the answer to one. Of two offers that cross the later gets CF_ESTATE. */
+CF_MUST_CHECK int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *sdp, bool answer, struct cf_call_time now);
+
+/** Leaves; a two-party call ends. end: NULL for a plain hang-up, or why (0 <= code <= 699). */
+CF_MUST_CHECK int cf_call_hangup(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, bool for_everyone, const struct cf_call_end *end,
+	struct cf_call_time now);
+
+/** A device's report on path and quality (JSON object in text) for trace and record. */
+CF_MUST_CHECK int cf_call_report(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *report, struct cf_call_time now);
+
+/** Adds a step to a call's trace on behalf of another room. CF_ELIMIT when the trace is full. */
+CF_MUST_CHECK int cf_call_trace_add(struct cf_call_domain *domain, const char *call_id,
+	const char *room, const char *kind, const char *detail, struct cf_call_time now);
+
+/* ---- looking ---- */
+
+struct cf_call_participant_view {
+	const char *raw_id;
+	const char *display_name; /* or NULL */
+	const char *endpoint_id;  /* of the device that speaks, or NULL */
+	const char *state;        /* "calling", "ringing", "connected", "disconnected" */
+};
+
+struct cf_call_view {
+	const char *call_id;
+	enum cf_call_state state;
+	int64_t created_wall_ms;
+	int64_t connected_wall_ms; /* 0: not yet */
+	int64_t ended_wall_ms;
+	struct cf_call_end end;
+	enum cf_call_ice_transport ice_transport;
+	size_t n_participants;
+	struct cf_call_participant_view participants[2];
+};
+
+/** The call, ended ones for a minute. Borrowed until the next verb. 0 or CF_ENOTFOUND. */
+CF_MUST_CHECK int cf_call_look(
+	const struct cf_call_domain *domain, const char *call_id, struct cf_call_view *ret_view);
+
+/** Whether a user has, or had, a part in the call. */
+bool cf_call_has_user(const struct cf_call_domain *domain, const char *call_id, const char *raw_id);
+
+const char *cf_call_state_name(enum cf_call_state state);
+
+#endif
