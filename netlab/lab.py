@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 
 import nat
@@ -26,16 +27,20 @@ SERVER = ["31.7.0.10", "31.7.0.11"]
 SERVER6 = "2a05:7::10"
 PREFIX = "cfnet"
 CLONE_NEWNET = 0x40000000
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 HERE = os.path.dirname(os.path.abspath(__file__))
 libc = ctypes.CDLL(None, use_errno=True)
 labs = []
+ending = threading.Event()
 numbers = itertools.count(1)
 
 
 def tool(*argv, text=""):
     """Runs a tool to its end; a failure carries what the tool said."""
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=20, check=False)
+    # In a session of its own: a Ctrl-C for us must not cut short what clears up.
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=20, check=False,
+                          start_new_session=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()}\n{text}")
     return done.stdout
@@ -67,6 +72,8 @@ class Lab:
 
     def __init__(self):
         self.name = f"{PREFIX}{os.getpid()}n{next(numbers)}"
+        self.closed = ending.is_set()
+        self.lock = threading.Lock()  # the main thread may close a lab that another one is building
         self.spaces = []
         self.children = []
         self.subnets = itertools.count(1)
@@ -91,8 +98,11 @@ class Lab:
 
     def space(self, space, v6=True, forward=False):
         """A new namespace, loopback up, without the pauses of duplicate address detection."""
-        tool("ip", "netns", "add", self.full(space))
-        self.spaces.append(space)
+        with self.lock:
+            if self.closed:
+                raise RuntimeError("the lab is closed")
+            self.spaces.append(space)
+            tool("ip", "netns", "add", self.full(space))
         settings = {"ipv6/conf/{}/disable_ipv6": not v6, "ipv6/conf/{}/accept_dad": 0,
                     "ipv6/conf/{}/keep_addr_on_down": 1}
         with self.inside(space):
@@ -300,9 +310,12 @@ class Lab:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         tool("ip", "netns", "del", self.full(space))
-        self.spaces.remove(space)
+        with contextlib.suppress(ValueError):  # two threads may end a lab when a signal ends the program
+            self.spaces.remove(space)
 
     def close(self):
+        with self.lock:
+            self.closed = True
         for space in list(reversed(self.spaces)):
             with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
                 self.end(space)
@@ -338,6 +351,8 @@ def flush_conntrack():
 
 
 def close_all():
+    """Closes every lab, and lets none be made any more."""
+    ending.set()
     for lab in list(labs):
         lab.close()
 
@@ -365,5 +380,11 @@ def guard():
         sys.exit("netlab: needs root: it makes network namespaces")
     sweep()
     atexit.register(close_all)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda got, _: sys.exit(128 + got))
+    for number in ENDINGS:
+        signal.signal(number, end_by_signal)
+
+
+def end_by_signal(number, _):
+    for other in ENDINGS:
+        signal.signal(other, signal.SIG_IGN)  # a second one must not stop the clearing up
+    sys.exit(128 + number)
