@@ -6,6 +6,7 @@ import os
 import queue
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -36,7 +37,8 @@ class Program:
         self.more = threading.Condition()
         self.log = log
         with open(log, "w", encoding="utf-8") as errors:
-            self.child = lab.start(space, argv, env=os.environ | env, stdout=-1, stderr=errors, text=True, errors="replace")
+            self.child = lab.start(space, argv, env=os.environ | env, stdout=subprocess.PIPE, stderr=errors, text=True,
+                                   errors="replace")
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
@@ -69,7 +71,7 @@ class Program:
         """The exit status, or None when it had to be killed."""
         try:
             status = self.child.wait(seconds)
-        except Exception:  # pylint: disable=broad-except
+        except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait(END_S)
             status = None
@@ -177,7 +179,8 @@ class Desk:
 
         def program(site, token, *words):
             server = SERVER[0] if site.network.v4 else f"[{SERVER6}]"
-            env = {"CALLFLOW_ENDPOINT": f"https://{server}:443", "CALLFLOW_CA": self.ready["ca"], "CALLFLOW_TOKEN": token}
+            env = {"CALLFLOW_ENDPOINT": f"https://{server}:443", "CALLFLOW_CA": self.ready["ca"],
+                   "CALLFLOW_TOKEN": token}
             files = ["--audio-in", sound[site.client], "--audio-out", os.path.join(folder, f"heard-{site.client}.wav")]
             return Program(self.lab, site.client, [os.path.join(self.build, "callflow"), *words, "--json", *files], env,
                            os.path.join(folder, f"{site.client}.log"))

@@ -198,6 +198,9 @@ class Lab:
         self.space(box, v6=network.v6, forward=True)
         self.link(outside, (box, "wan"), network.delay_ms)
         self.ip(box, "link add lan type bridge", "link set lan up")
+        if network.mtu:
+            self.ip(outside[0], f"link set {outside[1]} mtu {network.mtu}")
+            self.ip(box, f"link set wan mtu {network.mtu}")
         wan = gateway.removesuffix(".1") + ".2"
         if network.v4:
             self.address(*outside, f"{gateway}/24")
@@ -226,8 +229,13 @@ class Lab:
             self.address(site.client, "eth0", f"{site.host6}/64")
         gateways = [str(lan[1]) if lan else None, f"{lan6}1" if lan6 else None]
         if router:
-            self.address(site.home, "lan", f"{gateways[0]}/{bits}" if lan else None, f"{gateways[1]}/64" if lan6 else None)
+            self.address(site.home, "lan", f"{gateways[0]}/{bits}" if lan else None,
+                         f"{gateways[1]}/64" if lan6 else None)
         self.route(site.client, *gateways)
+        if site.network.second:
+            self.ip(site.client, "link add docker0 type veth peer name docker1",
+                    "link set docker1 up", "link set docker0 up",
+                    f"addr add {site.network.second} dev docker0")
 
     def carrier(self, name, kind, network, hairpin=False):
         """A carrier's NAT on the core, to be given to the sites behind it."""

@@ -23,6 +23,8 @@ class Network:
     v6: bool = False
     loss: int = 0             # percent, each way
     delay_ms: int = 0         # each way
+    mtu: int = 0              # of the line outside, when not 1500
+    second: str | None = None  # a second interface of the client that leads nowhere, with this address
     lan: str | None = None    # the private /24 or /16 at home, and below it the client's place in it
     host: int = 23
 
@@ -49,6 +51,10 @@ NETWORKS = NINE | {
     "only-443-rejected": Network(tcp_only=(443,), no="reject"),
     "same-range": Network(lan="192.168.1.0/24"),
     "same-range-symmetric": Network(home="symmetric", lan="192.168.1.0/24"),
+    "narrow": Network(mtu=1280),
+    "narrow-only-443": Network(mtu=1280, tcp_only=(443,)),
+    "docker": Network(second="172.17.0.1/16"),
+    "docker-symmetric": Network(home="symmetric", second="172.17.0.1/16"),
     "slow": Network(delay_ms=150),
     "slow-symmetric": Network(home="symmetric", delay_ms=150),
     "lossy": Network(loss=5),

@@ -33,7 +33,8 @@ class Udp:
         try:
             self.socket.sendto(text.encode(), to)
         except OSError as error:
-            if error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EACCES):
+            if error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EACCES,
+                                   errno.EMSGSIZE):
                 raise
 
     def receive(self, wait=WAIT):

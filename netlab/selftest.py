@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`netlab selftest`: is each network what its name says? Quick, needs no product, and can fail."""
 import itertools
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,9 @@ from expect import grade, meets
 from lab import Lab, tool
 from report import Report
 
-# type: (mapping, filtering) as RFC 4787 names them; TCP ports and how a connection to each goes
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # linux/in.h; Python has no names for them
+
+# For each type: (mapping, filtering) as RFC 4787 names them; TCP ports and how a connection to each goes
 UDP = {
     "public": ("same", "endpoint"), "full": ("same", "endpoint"), "restricted": ("same", "address"),
     "port-restricted": ("same", "port"), "symmetric": ("per-destination", "port"),
@@ -144,6 +147,26 @@ def houses(report, lab, server):
     lab.remove(one, two)
 
 
+def odd_lines(report, lab, server):
+    """A narrow line, and a second interface that is the same on both sides."""
+    one = lab.site("a", nat.NETWORKS["narrow"])
+    with probe.Udp(lab, one.client) as client:
+        to = server.main.socket.getsockname()
+        client.send(to, "?" * 1252)
+        got = server.main.receive()
+        report.check("narrow: 1280 bytes pass", got and len(got[0]) == 1252)
+        client.socket.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+        client.send(to, "?" * 1253)
+        report.check("narrow: no more than that", server.main.receive() is None)
+    lab.remove(one)
+    one, two = (lab.site(n, nat.NETWORKS["docker"]) for n in "ab")
+    with probe.Udp(lab, "a") as client:
+        client.send(("172.17.0.1", client.port), "echo")
+        report.check("docker: who sends to the other's second address hears itself", client.receive() is not None)
+    report.check("docker: they meet outside", probe.punch(lab, "a", "b"))
+    lab.remove(one, two)
+
+
 def events(report, lab, server):
     """What can happen during a call does happen."""
     site = lab.site("a", nat.NAT)
@@ -196,7 +219,7 @@ def run():
     report = Report()
     assert [grade(name) for name in nat.NINE] == [0, 0, 0, 1, 2, 1, 2, 3, 3]
     with Lab() as lab, probe.Server(lab) as server:
-        for part in (types, quality, houses, events):
+        for part in (types, quality, houses, odd_lines, events):
             part(report, lab, server)
     report.check("nothing left behind", not leftovers(lab.name + "-"))
     return report.end()

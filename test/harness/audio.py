@@ -159,8 +159,9 @@ def compare(sent, heard):
         part, there = sent[first:last], heard[first + lag:last + lag]
         level = 10 * np.log10(np.mean(there ** 2) / np.mean(part ** 2))
         holes = gaps(part, there, (np.array(places) - first, np.array(lags) - lag))
-        result |= {"lagMs": round(float(np.median(lags)) * 1000 / RATE), "gapsMs": holes * 1000 // RATE,
-                   "levelDb": round(float(level), 1), "matchedMs": min(len(lags) * HOP + WINDOW - HOP, last - first) * 1000 // RATE}
+        matched = min(len(lags) * HOP + WINDOW - HOP, last - first)
+        result |= {"lagMs": round(float(np.median(lags)) * 1000 / RATE), "gapsMs": int(holes) * 1000 // RATE,
+                   "levelDb": round(float(level), 1), "matchedMs": matched * 1000 // RATE}
     return result
 
 

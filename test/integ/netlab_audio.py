@@ -84,7 +84,8 @@ def main():
                         ("noise", np.random.default_rng(3).normal(0, 0.1, 288000))):
         got = compare(sent, heard)
         test(f"{name} is not taken for it", got["correlation"] < 0.4, got)
-    worst = max(compare(audio.generate(a, 6, 48000), audio.generate(a + 50, 6, 48000))["correlation"] for a in range(12))
+    worst = max(compare(audio.generate(a, 6, 48000), audio.generate(a + 50, 6, 48000))["correlation"]
+                for a in range(12))
     test("no two seeds resemble each other", worst < 0.4, worst)
     got = compare(sent, np.concatenate((plain[:48000 * 2], silence(4))))
     test("heard for a third of the time", got["correlation"] < 0.4 or got["gapsMs"] > 1000, got)
