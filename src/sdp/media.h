@@ -203,7 +203,8 @@ struct cf_sdp_agreed {
 /**
  * Appends our offer. previous: NULL for the first one of a call; later the last description of
  * either side, whose m-lines, mids, payload types and extension ids are kept (RFC 3264 section 8).
- * 0, CF_EINVAL for a local side without ICE credentials, CF_ENOMEM or CF_ELIMIT of the buffer.
+ * 0, CF_EINVAL for a local side without ICE credentials, CF_ENOMEM, or CF_ELIMIT of the buffer
+ * (or when a 17th m-line would be needed).
  */
 CF_MUST_CHECK int cf_sdp_offer_write(
 	const struct cf_sdp_local *local, const struct cf_sdp_desc *previous, struct cf_buf *out);
