@@ -264,7 +264,7 @@ def judge_sound(case, end, sent, heard, result):
         return {}
     if found["correlation"] < (0.4 if case.strained else 0.5):
         result.problems.append(f"{end} heard something else, correlation {found['correlation']}")
-    elif found["matchedMs"] < TALK_S * 1000 - 1000:
+    elif found["matchedMs"] < TALK_S * 1000 - 1000 - case.late_ms:
         result.problems.append(f"{end} heard {found['matchedMs']} ms of {TALK_S * 1000}")
     elif found["gapsMs"] > (400 if case.strained else 100):
         result.problems.append(f"{end} heard gaps of {found['gapsMs']} ms")

@@ -22,6 +22,11 @@ class Case:
     telling: bool = False     # part of the short run
 
     @property
+    def late_ms(self):
+        """How long a question and its answer are under way."""
+        return 2 * (self.a.delay_ms + self.b.delay_ms)
+
+    @property
     def strained(self):
         """Packets are lost on purpose: the audio may have holes."""
         return bool(self.a.loss or self.b.loss)
@@ -97,8 +102,9 @@ def further():
     yield pair("slow", "slow")
     yield pair("slow", "slow-symmetric")
     yield pair("slow", "only-443", RELAY_TCP)
-    yield pair("lossy", "lossy", telling=True)
-    yield pair("lossy", "lossy-symmetric")
+    yield pair("lossy", "port-restricted", telling=True)
+    yield pair("lossy", "lossy")  # twice 5 %
+    yield pair("lossy-symmetric", "port-restricted")
     yield pair("lossy-only-443", "port-restricted", RELAY_TCP)
 
 
