@@ -191,23 +191,22 @@ void cf_stun_xor_ip(struct cf_addr *addr, const uint8_t tid[static CF_STUN_TID_L
 }
 
 /* RFC 8489 sections 14.1 and 14.2. */
-static int addr_value(
-	const struct cf_stun_msg *msg, uint16_t type, bool xored, struct cf_addr *ret_addr)
+static int addr_value(const struct cf_stun_msg *msg, const struct cf_stun_attr_ref *ref, bool xored,
+	struct cf_addr *ret_addr)
 {
 	struct cf_addr addr = {0};
-	struct cf_view v;
-	size_t ip_len;
+	const uint8_t *p;
 
-	if (!cf_stun_msg_attr(msg, type, &v))
+	if (!ref)
 		return CF_ENOTFOUND;
-	if (v.len != 8 && v.len != 20)
+	if (ref->len != 8 && ref->len != 20)
 		return CF_EBADMSG;
-	if (v.p[1] != (v.len == 8 ? CF_STUN_FAMILY_IPV4 : CF_STUN_FAMILY_IPV6))
+	p = msg->raw + ref->offset;
+	if (p[1] != (ref->len == 8 ? CF_STUN_FAMILY_IPV4 : CF_STUN_FAMILY_IPV6))
 		return CF_EBADMSG;
-	ip_len = v.len - 4;
-	addr.family = ip_len == 4 ? CF_ADDR_IPV4 : CF_ADDR_IPV6;
-	addr.port = get_u16(v.p + 2);
-	memcpy(addr.ip, v.p + 4, ip_len);
+	addr.family = ref->len == 8 ? CF_ADDR_IPV4 : CF_ADDR_IPV6;
+	addr.port = get_u16(p + 2);
+	memcpy(addr.ip, p + 4, ref->len - 4u);
 	if (xored)
 		cf_stun_xor_ip(&addr, msg->tid);
 	*ret_addr = addr;
@@ -216,12 +215,18 @@ static int addr_value(
 
 int cf_stun_msg_addr(const struct cf_stun_msg *msg, uint16_t type, struct cf_addr *ret_addr)
 {
-	return addr_value(msg, type, false, ret_addr);
+	return addr_value(msg, cf_stun_msg_find(msg, type), false, ret_addr);
 }
 
 int cf_stun_msg_xor_addr(const struct cf_stun_msg *msg, uint16_t type, struct cf_addr *ret_addr)
 {
-	return addr_value(msg, type, true, ret_addr);
+	return addr_value(msg, cf_stun_msg_find(msg, type), true, ret_addr);
+}
+
+int cf_stun_attr_xor_addr(
+	const struct cf_stun_msg *msg, const struct cf_stun_attr_ref *ref, struct cf_addr *ret_addr)
+{
+	return addr_value(msg, ref, true, ret_addr);
 }
 
 int cf_stun_msg_error(const struct cf_stun_msg *msg, uint16_t *ret_code, struct cf_view *ret_reason)

@@ -126,6 +126,9 @@ CF_MUST_CHECK int cf_stun_msg_addr(
 /** XORed address (XOR-MAPPED-ADDRESS, XOR-PEER-ADDRESS, XOR-RELAYED-ADDRESS). */
 CF_MUST_CHECK int cf_stun_msg_xor_addr(
 	const struct cf_stun_msg *msg, uint16_t type, struct cf_addr *ret_addr);
+/** The XORed address in this one attribute of msg, for those that come several times. */
+CF_MUST_CHECK int cf_stun_attr_xor_addr(const struct cf_stun_msg *msg,
+	const struct cf_stun_attr_ref *ref, struct cf_addr *ret_addr);
 /** ERROR-CODE: the code 300..699 and its reason (borrowed; ret_reason may be NULL). */
 CF_MUST_CHECK int cf_stun_msg_error(
 	const struct cf_stun_msg *msg, uint16_t *ret_code, struct cf_view *ret_reason);
