@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/ice_call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEDIA_US 20000
+
+void ice_side_init(struct ice_side *side, bool controlling, int realm, const char *host)
+{
+	memset(side, 0, sizeof(*side));
+	cf_ice_options_defaults(&side->options);
+	side->options.controlling = controlling;
+	side->realm = realm;
+	side->host = host;
+}
+
+static uint64_t now(const struct ice_call *call)
+{
+	return cf_vnet_now(call->net);
+}
+
+static struct ice_signal *post(struct ice_call *call, int from, uint64_t extra_us)
+{
+	struct ice_signal *signal;
+
+	if (call->n_signals == ICE_CALL_SIGNALS)
+		abort();
+	signal = &call->signals[call->n_signals++];
+	memset(signal, 0, sizeof(*signal));
+	signal->to = !from;
+	signal->at = now(call) + call->signal_us + extra_us;
+	signal->seq = call->seq++;
+	return signal;
+}
+
+void ice_call_send_creds(struct ice_call *call, int from)
+{
+	struct ice_side *side = &call->side[from];
+	struct ice_signal *signal;
+
+	if (side->deaf)
+		return;
+	signal = post(call, from, 0);
+	signal->kind = SIG_CREDS;
+	signal->lite = side->options.lite;
+	snprintf(signal->ufrag, sizeof(signal->ufrag), "%s", cf_ice_agent_ufrag(side->agent));
+	snprintf(signal->pwd, sizeof(signal->pwd), "%s", cf_ice_agent_pwd(side->agent));
+}
+
+static void seen_state(struct ice_call *call, struct ice_side *side, enum cf_ice_state state)
+{
+	side->state = state;
+	side->n_states++;
+	if (state == CF_ICE_CONNECTED || state == CF_ICE_COMPLETED) {
+		if (!side->connected_us) {
+			side->connected_us = now(call);
+			side->first_path = side->path;
+		}
+	}
+	if (state == CF_ICE_COMPLETED && !side->completed_us)
+		side->completed_us = now(call);
+	if (state == CF_ICE_FAILED && !side->failed_us)
+		side->failed_us = now(call);
+	if (state == CF_ICE_DISCONNECTED)
+		side->disconnected_us = now(call);
+}
+
+static int sock_of(const struct ice_side *side, unsigned base)
+{
+	for (int i = 0; i < side->n_bases; i++)
+		if (side->bases[i] == base)
+			return side->socks[i];
+	abort();
+}
+
+static void tell_candidate(
+	struct ice_call *call, int from, const struct cf_ice_candidate *candidate)
+{
+	struct ice_side *side = &call->side[from];
+	struct ice_signal *signal;
+
+	if (side->deaf)
+		return;
+	signal = post(call, from, side->trickle_us);
+	signal->kind = SIG_CANDIDATE;
+	if (cf_ice_candidate_print(candidate, signal->text, sizeof(signal->text)) < 0)
+		abort();
+}
+
+void ice_call_drain(struct ice_call *call, int index)
+{
+	struct ice_side *side = &call->side[index];
+	struct cf_ice_output out;
+
+	while (cf_ice_agent_output(side->agent, &out)) {
+		switch (out.kind) {
+		case CF_ICE_OUT_LOCAL_CANDIDATE:
+			tell_candidate(call, index, &out.candidate);
+			break;
+		case CF_ICE_OUT_GATHERING_DONE:
+			side->gathered = true;
+			if (!side->deaf)
+				post(call, index, side->trickle_us)->kind = SIG_END;
+			break;
+		case CF_ICE_OUT_PERMIT:
+			side->n_permits++;
+			cf_vnet_permit(call->net, sock_of(side, out.base), &out.addr);
+			break;
+		case CF_ICE_OUT_SEND:
+			side->n_sent++;
+			cf_vnet_send(call->net, sock_of(side, out.base), &out.addr, out.data.p,
+				out.data.len);
+			break;
+		case CF_ICE_OUT_SELECTED:
+			side->path = out.path;
+			side->n_paths++;
+			if (!side->data_us)
+				side->data_us = now(call);
+			break;
+		case CF_ICE_OUT_STATE:
+			seen_state(call, side, out.state);
+			break;
+		}
+	}
+}
+
+static unsigned add_base(struct ice_call *call, int index, int sock, enum cf_ice_base_kind kind)
+{
+	struct ice_side *side = &call->side[index];
+	struct cf_ice_base_options options = {.kind = kind, .addr = cf_vnet_addr(call->net, sock)};
+	int id;
+
+	id = cf_ice_agent_add_base(side->agent, &options, now(call));
+	if (id < 0 || side->n_bases == ICE_CALL_BASES)
+		abort();
+	side->socks[side->n_bases] = sock;
+	side->bases[side->n_bases++] = (unsigned)id;
+	ice_call_drain(call, index);
+	return (unsigned)id;
+}
+
+unsigned ice_call_add_host(struct ice_call *call, int index, int realm, const char *addr)
+{
+	return add_base(call, index, cf_vnet_socket(call->net, realm, addr, &call->side[index]),
+		CF_ICE_BASE_UDP);
+}
+
+unsigned ice_call_add_relay(
+	struct ice_call *call, int index, enum cf_ice_base_kind kind, const char *addr)
+{
+	bool stream = kind != CF_ICE_BASE_RELAY_UDP;
+
+	return add_base(
+		call, index, cf_vnet_relay(call->net, addr, stream, &call->side[index]), kind);
+}
+
+static void start_side(struct ice_call *call, int index)
+{
+	struct ice_side *side = &call->side[index];
+	struct cf_addr stun;
+	struct cf_ice_agent *agent = cf_ice_agent_new(&side->options, now(call));
+
+	if (!agent)
+		abort();
+	side->call = call;
+	side->agent = agent;
+	side->started = true;
+	ice_call_send_creds(call, index);
+	if (side->host)
+		ice_call_add_host(call, index, side->realm, side->host);
+	if (side->host2)
+		ice_call_add_host(call, index, side->realm, side->host2);
+	if (side->tcp_active)
+		add_base(call, index,
+			cf_vnet_stream(call->net, side->realm, side->tcp_active, side),
+			CF_ICE_BASE_TCP_ACTIVE);
+	if (side->tcp_passive)
+		add_base(call, index,
+			cf_vnet_stream(call->net, side->realm, side->tcp_passive, side),
+			CF_ICE_BASE_TCP_PASSIVE);
+	if (side->stun) {
+		if (cf_addr_parse(&stun, side->stun, 3478) < 0 ||
+			cf_ice_agent_add_stun_server(agent, &stun, now(call)) < 0)
+			abort();
+	}
+	side->relay_at = now(call) + side->relay_us;
+	ice_call_drain(call, index);
+}
+
+/* An allocation takes two round trips, a TCP connection one more, TLS two more. */
+static bool add_relays(struct ice_call *call, int index, uint64_t wan_us)
+{
+	struct ice_side *side = &call->side[index];
+	const struct {
+		const char **addr;
+		enum cf_ice_base_kind kind;
+		unsigned trips;
+	} rows[] = {
+		{&side->relay_udp, CF_ICE_BASE_RELAY_UDP, 2},
+		{&side->relay_tcp, CF_ICE_BASE_RELAY_TCP, 3},
+		{&side->relay_tls, CF_ICE_BASE_RELAY_TLS, 5},
+	};
+	bool done = true;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (!*rows[i].addr)
+			continue;
+		if (now(call) >= side->relay_at + rows[i].trips * 2 * wan_us) {
+			ice_call_add_relay(call, index, rows[i].kind, *rows[i].addr);
+			*rows[i].addr = NULL;
+		} else {
+			done = false;
+		}
+	}
+	return done;
+}
+
+static void take_signal(struct ice_call *call, const struct ice_signal *signal)
+{
+	struct ice_side *side = &call->side[signal->to];
+	struct cf_ice_candidate candidate;
+
+	if (!side->started)
+		start_side(call, signal->to);
+	if (signal->kind == SIG_CREDS) {
+		int err = cf_ice_agent_set_remote(
+			side->agent, signal->ufrag, signal->pwd, signal->lite, now(call));
+
+		/* The peer restarted: so do we. */
+		if (err == CF_ESTATE) {
+			cf_ice_agent_restart(side->agent, now(call));
+			ice_call_send_creds(call, signal->to);
+			err = cf_ice_agent_set_remote(
+				side->agent, signal->ufrag, signal->pwd, signal->lite, now(call));
+		}
+		if (err < 0)
+			abort();
+	} else if (signal->kind == SIG_CANDIDATE) {
+		if (cf_ice_candidate_parse(&candidate, signal->text, strlen(signal->text)) < 0 ||
+			cf_ice_agent_add_remote(side->agent, &candidate, now(call)) < 0)
+			abort();
+	} else {
+		cf_ice_agent_end_of_remotes(side->agent, now(call));
+	}
+	ice_call_drain(call, signal->to);
+}
+
+static size_t next_signal(const struct ice_call *call)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < call->n_signals; i++)
+		if (call->signals[i].at < call->signals[best].at ||
+			(call->signals[i].at == call->signals[best].at &&
+				call->signals[i].seq < call->signals[best].seq))
+			best = i;
+	return best;
+}
+
+static void run_signals(struct ice_call *call)
+{
+	while (call->n_signals > 0) {
+		size_t i = next_signal(call);
+		struct ice_signal signal = call->signals[i];
+
+		if (signal.at > now(call))
+			return;
+		call->signals[i] = call->signals[--call->n_signals];
+		take_signal(call, &signal);
+	}
+}
+
+static void send_media(struct ice_call *call)
+{
+	static const uint8_t packet[160] = {0x80};
+
+	if (!call->media || now(call) < call->media_at)
+		return;
+	call->media_at = now(call) + MEDIA_US;
+	for (int i = 0; i < 2; i++) {
+		struct cf_ice_path path;
+
+		if (call->side[i].started && cf_ice_agent_selected(call->side[i].agent, &path))
+			cf_vnet_send(call->net, sock_of(&call->side[i], path.base), &path.to,
+				packet, sizeof(packet));
+	}
+}
+
+static void take_media(struct ice_call *call, int index, unsigned base, const struct cf_addr *src)
+{
+	struct cf_ice_agent *agent = call->side[index].agent;
+
+	if (!cf_ice_agent_accepts(agent, base, src))
+		return;
+	cf_ice_agent_note_received(agent, base, src, now(call));
+	call->media_taken[index]++;
+	if (call->media_last_us[index] &&
+		now(call) - call->media_last_us[index] > call->media_gap_us[index])
+		call->media_gap_us[index] = now(call) - call->media_last_us[index];
+	call->media_last_us[index] = now(call);
+}
+
+static void take_event(struct ice_call *call, const struct vnet_event *event)
+{
+	int index = event->owner == &call->side[1];
+	struct ice_side *side = &call->side[index];
+
+	for (int i = 0; i < side->n_bases; i++) {
+		if (side->socks[i] != event->sock)
+			continue;
+		if (event->unreachable)
+			cf_ice_agent_unreachable(side->agent, side->bases[i], &event->src,
+				CF_ICE_TROUBLE_ICMP, now(call));
+		else if (!cf_ice_agent_input(side->agent, side->bases[i], &event->src, event->data,
+				 event->len, now(call)))
+			take_media(call, index, side->bases[i], &event->src);
+	}
+	ice_call_drain(call, index);
+}
+
+static void run_sides(struct ice_call *call)
+{
+	for (int i = 0; i < 2; i++) {
+		struct ice_side *side = &call->side[i];
+
+		if (!side->started)
+			continue;
+		if (side->relay_at && add_relays(call, i, call->wan_us)) {
+			side->relay_at = 0;
+			cf_ice_agent_bases_done(side->agent, now(call));
+		}
+		if (cf_ice_agent_deadline(side->agent) <= now(call))
+			cf_ice_agent_tick(side->agent, now(call));
+		ice_call_drain(call, i);
+	}
+}
+
+static uint64_t next_us(const struct ice_call *call)
+{
+	uint64_t at = CF_TIME_NEVER;
+
+	if (call->n_signals > 0)
+		at = call->signals[next_signal(call)].at;
+	for (int i = 0; i < 2; i++) {
+		uint64_t due;
+
+		if (!call->side[i].started)
+			continue;
+		due = cf_ice_agent_deadline(call->side[i].agent);
+		if (call->side[i].relay_at && due > now(call) + 1000)
+			due = now(call) + 1000;
+		at = due < at ? due : at;
+	}
+	if (call->media && call->media_at < at)
+		at = call->media_at;
+	return at;
+}
+
+/* One step: up to the next thing that happens, at most to until_us. */
+static void step(struct ice_call *call, uint64_t until_us)
+{
+	struct vnet_event event;
+	uint64_t at = next_us(call);
+
+	if (at > until_us)
+		at = until_us;
+	if (cf_vnet_next(call->net, at < now(call) ? now(call) : at, &event))
+		take_event(call, &event);
+	run_signals(call);
+	run_sides(call);
+	send_media(call);
+}
+
+void ice_call_start(struct ice_call *call)
+{
+	call->start_us = now(call);
+	start_side(call, 0);
+	run_sides(call);
+}
+
+static bool settled(const struct ice_side *side)
+{
+	return side->connected_us || side->failed_us;
+}
+
+bool ice_call_connect(struct ice_call *call, uint64_t for_us)
+{
+	uint64_t until = now(call) + for_us;
+
+	while (now(call) < until && !(settled(&call->side[0]) && settled(&call->side[1])))
+		step(call, until);
+	return call->side[0].connected_us && call->side[1].connected_us;
+}
+
+void ice_call_run(struct ice_call *call, uint64_t for_us)
+{
+	uint64_t until = now(call) + for_us;
+
+	while (now(call) < until)
+		step(call, until);
+}
+
+void ice_call_restart(struct ice_call *call, int from)
+{
+	cf_ice_agent_restart(call->side[from].agent, now(call));
+	ice_call_send_creds(call, from);
+	ice_call_drain(call, from);
+}
+
+void ice_call_done(struct ice_call *call)
+{
+	for (int i = 0; i < 2; i++)
+		cf_ice_agent_free(call->side[i].agent);
+	cf_vnet_free(call->net);
+}
