@@ -110,6 +110,12 @@ void cf_relay_client_closed(
 		cf_relay_alloc_end(relay, alloc, true, now_us);
 }
 
+bool cf_relay_has_allocation(
+	struct cf_relay *relay, const struct cf_relay_tuple *tuple, uint64_t now_us)
+{
+	return cf_relay_alloc_find(relay, tuple, now_us) != NULL;
+}
+
 size_t cf_relay_end(
 	struct cf_relay *relay, struct cf_view call, struct cf_view user, uint64_t now_us)
 {

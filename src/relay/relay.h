@@ -185,6 +185,10 @@ void cf_relay_peer_icmp(struct cf_relay *relay, struct cf_relay_alloc *alloc,
 void cf_relay_client_closed(
 	struct cf_relay *relay, const struct cf_relay_tuple *tuple, uint64_t now_us);
 
+/** Whether this 5-tuple has an allocation. */
+bool cf_relay_has_allocation(
+	struct cf_relay *relay, const struct cf_relay_tuple *tuple, uint64_t now_us);
+
 /** Ends every allocation of a call or of a user (the other view empty). Gives their number. */
 size_t cf_relay_end(
 	struct cf_relay *relay, struct cf_view call, struct cf_view user, uint64_t now_us);

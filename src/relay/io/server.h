@@ -5,7 +5,8 @@
  * leaves in batches at the end of the loop's turn; each worker has its own SO_REUSEPORT sockets, so
  * a client's 5-tuple stays on one worker. The protocol is relay/relay.h.
  *
- * A cf_relay_server belongs to its loop's thread. cf_relay_shared may be used from any thread.
+ * A cf_relay_server is made, used and freed on its loop's thread. cf_relay_shared may be used from
+ * any thread.
  */
 #ifndef CF_RELAY_IO_SERVER_H
 #define CF_RELAY_IO_SERVER_H
@@ -17,8 +18,8 @@
 
 struct cf_relay_shared;
 struct cf_relay_server;
-struct cf_stream;         /* net/stream.h */
-struct cf_net_tls_server; /* net/tls.h */
+struct cf_stream; /* net/stream.h */
+struct cf_tls;    /* net/tls.h */
 
 #define CF_RELAY_MAX_LISTEN 16
 #define CF_RELAY_MAX_ADDRS 8
@@ -71,19 +72,18 @@ bool cf_relay_shared_listen(
 bool cf_relay_shared_listen_tls(
 	const struct cf_relay_shared *shared, size_t i, struct cf_addr *ret_addr);
 
-/** One worker's server, sockets open. tls (kept; may be NULL when nothing listens for TLS).
- * 0, CF_EADDRINUSE, CF_EDENIED, CF_ENOMEM, CF_EIO. On the loop's thread, or before it runs. */
+/** One worker's server, sockets open. Keeps a reference to tls (NULL: no TLS; the plain TCP ports
+ * take TLS as well when there is one). 0, CF_EADDRINUSE, CF_EDENIED, CF_ENOMEM, CF_EIO. */
 CF_MUST_CHECK int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loop,
-	struct cf_relay_shared *shared, struct cf_net_tls_server *tls);
+	struct cf_relay_shared *shared, struct cf_tls *tls);
 
 /** Ends all allocations with their bills, closes everything. Returns NULL. */
 struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server);
 
 /** Takes over a stream that was accepted elsewhere (the HTTPS port) and has shown itself to be
- * TURN: owned from here on, also on failure (it is closed then). Bytes read already are in p.
- * 0, CF_ELIMIT, CF_ENOMEM. */
-int cf_relay_server_adopt(struct cf_relay_server *server, struct cf_stream *stream,
-	enum cf_relay_transport transport, const void *p, size_t n);
+ * TURN: open, on this loop or detached. Takes it, also on failure (it is freed then). 0, CF_ELIMIT
+ * (max_clients), CF_ENOMEM. */
+int cf_relay_server_adopt(struct cf_relay_server *server, struct cf_stream *stream);
 
 /** No new allocations; the others live on. */
 void cf_relay_server_drain(struct cf_relay_server *server);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the relay's sockets: what workers share (shared.c), one worker's server (server.c),
+ * its streams (conn.c), its relayed addresses (port.c). For this room alone. */
+#ifndef CF_RELAY_IO_PRIV_H
+#define CF_RELAY_IO_PRIV_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "net/listener.h"
+#include "net/stream.h"
+#include "net/udp.h"
+#include "relay/io/server.h"
+
+#include <pthread.h>
+
+#define RELAY_RESERVATIONS 64
+#define RELAY_RESERVATION_US (30 * CF_US_PER_S) /* RFC 8656 section 7.2: at least 30 s */
+#define RELAY_OWN_MAX 256
+#define RELAY_PORT_TRIES 128
+#define RELAY_IDLE_US (60 * CF_US_PER_S) /* a stream without allocation */
+
+/* Media for a slow stream is dropped above the first, answers above the second. */
+#define RELAY_UNSENT_MEDIA (128 * 1024)
+#define RELAY_UNSENT_MAX (256 * 1024)
+
+/* A port kept for a RESERVATION-TOKEN by a socket that nobody reads. */
+struct relay_reservation {
+	int fd; /* -1: free */
+	uint64_t token;
+	uint64_t expires_us;
+	size_t addr; /* index of the relay address */
+	uint16_t port;
+};
+
+struct cf_relay_shared {
+	struct cf_relay_server_config config; /* RO, what it points to is owned */
+	pthread_mutex_t lock; /* taken when an allocation begins or ends, never for a packet */
+	struct cf_addr listen[CF_RELAY_MAX_LISTEN];     /* LOCK: lock, ports filled in */
+	struct cf_addr listen_tls[CF_RELAY_MAX_LISTEN]; /* LOCK: lock */
+	struct cf_map users;                            /* LOCK: lock, struct user in shared.c */
+	uint32_t n_allocations;                         /* LOCK: lock */
+	struct relay_reservation reservations[RELAY_RESERVATIONS]; /* LOCK: lock */
+	uint64_t seed;
+};
+
+struct cf_relay_server {
+	struct cf_loop *loop;
+	struct cf_relay_shared *shared;
+	struct cf_relay *relay;
+	struct cf_tls *tls; /* counted */
+	struct cf_timer timer;
+	struct cf_udp *udp[CF_RELAY_MAX_LISTEN];
+	struct cf_listener *tcp[CF_RELAY_MAX_LISTEN];
+	struct cf_listener *tls_listeners[CF_RELAY_MAX_LISTEN];
+	struct cf_list conns;
+	uint32_t n_conns;
+	struct cf_relay_config core;
+	struct cf_addr own[RELAY_OWN_MAX];
+	/* A datagram from a peer with room around it. */
+	uint8_t scratch[CF_TURN_HEADROOM + CF_UDP_PACKET_MAX + CF_TURN_TAILROOM];
+};
+
+/* A client's stream. */
+struct relay_conn {
+	struct cf_list link;
+	struct cf_relay_server *server;
+	struct cf_stream *stream; /* owned */
+	struct cf_relay_tuple tuple;
+	struct cf_timer idle;
+	uint64_t heard_us;
+};
+
+/* A relayed address. */
+struct relay_port {
+	struct cf_relay_server *server;
+	struct cf_relay_alloc *alloc;
+	struct cf_udp *udp; /* owned */
+};
+
+/* shared.c */
+int cf_relay_shared_admit(
+	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
+void cf_relay_shared_retire(
+	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
+/** Keeps a port of relay address addr: 0 and a token, or an error. */
+CF_MUST_CHECK int cf_relay_shared_reserve(struct cf_relay_shared *shared, size_t addr,
+	uint16_t port, uint64_t now_us, uint64_t *ret_token);
+/** Takes a kept port: its socket (to be closed once the port is bound by its new owner, with
+ * SO_REUSEPORT), or CF_ENOTFOUND. */
+CF_MUST_CHECK int cf_relay_shared_claim(struct cf_relay_shared *shared, uint64_t token,
+	uint64_t now_us, size_t *ret_addr, uint16_t *ret_port);
+
+/* port.c */
+int cf_relay_port_open(
+	const struct cf_relay_open *request, struct cf_relay_opened *ret_opened, void *arg);
+void cf_relay_port_close(void *socket, void *arg);
+void cf_relay_port_send(void *socket, const struct cf_addr *peer, const uint8_t *p, size_t n,
+	bool dont_fragment, void *arg);
+
+/* conn.c */
+void cf_relay_conn_send(struct relay_conn *conn, const uint8_t *p, size_t n, bool media);
+struct relay_conn *cf_relay_conn_free(struct relay_conn *conn);
+
+/* server.c */
+void cf_relay_server_arm(struct cf_relay_server *server);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/io/server.h"
+
+#include "base/mem.h"
+#include "relay/io/io_priv.h"
+
+#define CHOSEN_PORT_TRIES 16
+#define LISTEN_BUFFER (4 * 1024 * 1024) /* bytes asked for; all clients share this socket */
+
+/* The io behind the core */
+
+static void send_client(
+	const struct cf_relay_tuple *to, const uint8_t *p, size_t n, bool in_place, void *arg)
+{
+	(void)arg;
+	if (to->transport == CF_RELAY_UDP)
+		cf_udp_send_from(to->conn, &to->remote, &to->local, p, n);
+	else
+		cf_relay_conn_send(to->conn, p, n, in_place);
+}
+
+static int auth(struct cf_view username, struct cf_view realm, uint64_t now_us,
+	struct cf_relay_credential *ret_credential, void *arg)
+{
+	const struct cf_relay_server_config *config =
+		&((struct cf_relay_server *)arg)->shared->config;
+
+	return config->auth(username, realm, now_us, ret_credential, config->arg);
+}
+
+static int admit(struct cf_view resource, struct cf_view user, void *arg)
+{
+	return cf_relay_shared_admit(((struct cf_relay_server *)arg)->shared, resource, user);
+}
+
+static void retire(struct cf_view resource, struct cf_view user, void *arg)
+{
+	cf_relay_shared_retire(((struct cf_relay_server *)arg)->shared, resource, user);
+}
+
+static void usage(const struct cf_relay_usage *bill, void *arg)
+{
+	const struct cf_relay_server_config *config =
+		&((struct cf_relay_server *)arg)->shared->config;
+
+	if (config->usage)
+		config->usage(bill, config->arg);
+}
+
+static const struct cf_relay_io relay_io = {
+	.send_client = send_client,
+	.send_peer = cf_relay_port_send,
+	.open = cf_relay_port_open,
+	.close = cf_relay_port_close,
+	.auth = auth,
+	.admit = admit,
+	.retire = retire,
+	.usage = usage,
+};
+
+/* Time */
+
+static void on_timer(struct cf_timer *timer, void *arg)
+{
+	struct cf_relay_server *server = arg;
+
+	(void)timer;
+	cf_relay_tick(server->relay, cf_loop_now_us(server->loop));
+	cf_relay_server_arm(server);
+}
+
+/* New allocations are due later than those there are, so a timer that runs is right. */
+void cf_relay_server_arm(struct cf_relay_server *server)
+{
+	uint64_t due_us;
+
+	if (cf_timer_is_set(&server->timer))
+		return;
+	due_us = cf_relay_deadline(server->relay);
+	if (due_us != CF_TIME_NEVER) /* without memory: the next packet arms it */
+		(void)!cf_timer_set(&server->timer, server->loop, due_us, on_timer, server);
+}
+
+/* Listening */
+
+static void on_datagrams(
+	struct cf_udp *udp, const struct cf_udp_packet *packets, size_t n, void *arg)
+{
+	struct cf_relay_server *server = arg;
+	uint64_t now_us = cf_loop_now_us(server->loop);
+
+	for (size_t i = 0; i < n; i++) {
+		struct cf_relay_tuple from = {
+			.local = packets[i].local,
+			.remote = packets[i].src,
+			.conn = udp,
+			.transport = CF_RELAY_UDP,
+		};
+
+		(void)cf_relay_client_input(
+			server->relay, &from, packets[i].p, packets[i].len, now_us);
+	}
+	cf_relay_server_arm(server);
+}
+
+static void on_stream(struct cf_listener *listener, enum cf_listener_class cls,
+	struct cf_stream *stream, void *arg)
+{
+	(void)listener;
+	(void)cls;
+	(void)cf_relay_server_adopt(arg, stream);
+}
+
+static bool is_wildcard(const struct cf_addr *addr)
+{
+	return cf_addr_classify(addr) == CF_ADDR_UNSPECIFIED;
+}
+
+static int open_udp(struct cf_relay_server *server, size_t i, const struct cf_addr *addr)
+{
+	struct cf_udp_options options;
+
+	cf_udp_options_defaults(&options);
+	options.bind = *addr;
+	options.reuse_port = true;
+	options.pktinfo = is_wildcard(addr); /* the answer leaves from where it was asked */
+	options.recv_buffer = options.send_buffer = LISTEN_BUFFER;
+	options.recv = on_datagrams;
+	options.arg = server;
+	return cf_udp_open(&server->udp[i], server->loop, &options);
+}
+
+static int open_stream(struct cf_relay_server *server, struct cf_listener **ret_listener,
+	const struct cf_addr *addr, bool plain)
+{
+	struct cf_listener_options options;
+
+	cf_listener_options_defaults(&options);
+	options.bind = *addr;
+	options.reuse_port = true;
+	options.accept = plain ? CF_LISTEN_TURN_TCP : 0;
+	if (server->tls)
+		options.accept |= CF_LISTEN_TURN_TLS;
+	options.tls = server->tls;
+	options.max_conns = server->shared->config.max_clients;
+	options.fn = on_stream;
+	options.arg = server;
+	return cf_listener_open(ret_listener, server->loop, &options);
+}
+
+/* UDP and TCP on one port, also when the kernel chooses it. */
+static int open_pair(struct cf_relay_server *server, size_t i, struct cf_addr *addr)
+{
+	int err = CF_EADDRINUSE;
+
+	for (int tries = 0; tries < (addr->port ? 1 : CHOSEN_PORT_TRIES); tries++) {
+		struct cf_addr chosen;
+
+		err = open_udp(server, i, addr);
+		if (err < 0)
+			return err;
+		chosen = *cf_udp_local(server->udp[i]);
+		err = open_stream(server, &server->tcp[i], &chosen, true);
+		if (err == 0) {
+			*addr = chosen;
+			return 0;
+		}
+		server->udp[i] = cf_udp_free(server->udp[i]);
+	}
+	return err;
+}
+
+static int open_all(struct cf_relay_server *server)
+{
+	struct cf_relay_shared *shared = server->shared;
+	int err = 0;
+
+	for (size_t i = 0; i < shared->config.n_listen && err == 0; i++)
+		err = open_pair(server, i, &shared->listen[i]);
+	for (size_t i = 0; i < shared->config.n_listen_tls && server->tls && err == 0; i++) {
+		err = open_stream(server, &server->tls_listeners[i], &shared->listen_tls[i], false);
+		if (err == 0)
+			shared->listen_tls[i] = *cf_listener_local(server->tls_listeners[i]);
+	}
+	return err;
+}
+
+static void add_own(struct cf_relay_server *server, const struct cf_addr *ip, uint16_t port)
+{
+	struct cf_relay_config *core = &server->core;
+
+	if (core->n_own == RELAY_OWN_MAX || ip->family == CF_ADDR_NONE)
+		return;
+	server->own[core->n_own] = *ip;
+	server->own[core->n_own++].port = port;
+}
+
+/* Our ports on each address by which they may be reached. */
+static void collect_own(struct cf_relay_server *server)
+{
+	const struct cf_relay_server_config *config = &server->shared->config;
+	size_t n = config->n_listen + config->n_listen_tls;
+
+	server->core = config->core;
+	server->core.own = server->own;
+	server->core.n_own = 0;
+	for (size_t i = 0; i < config->core.n_own; i++)
+		add_own(server, &config->core.own[i], config->core.own[i].port);
+	for (size_t i = 0; i < n; i++) {
+		const struct cf_addr *addr =
+			i < config->n_listen ? &server->shared->listen[i]
+					     : &server->shared->listen_tls[i - config->n_listen];
+
+		add_own(server, addr, addr->port);
+		for (size_t j = 0; j < config->n_relay; j++) {
+			add_own(server, &config->relay[j].bind, addr->port);
+			add_own(server, &config->relay[j].advertised, addr->port);
+		}
+	}
+}
+
+int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loop,
+	struct cf_relay_shared *shared, struct cf_tls *tls)
+{
+	struct cf_relay_server *server = cf_alloc(sizeof(*server));
+	int err;
+
+	if (!server)
+		return CF_ENOMEM;
+	server->loop = loop;
+	server->shared = shared;
+	server->tls = tls ? cf_tls_ref(tls) : NULL;
+	cf_list_init(&server->conns);
+	/* Ports that the first worker chooses are those of all: one after the other. */
+	pthread_mutex_lock(&shared->lock);
+	err = open_all(server);
+	if (err == 0)
+		collect_own(server);
+	pthread_mutex_unlock(&shared->lock);
+	if (err == 0) {
+		server->relay = cf_relay_new(&server->core, &relay_io, server);
+		err = server->relay ? 0 : CF_ENOMEM;
+	}
+	if (err < 0) {
+		cf_relay_server_free(server);
+		return err;
+	}
+	*ret_server = server;
+	return 0;
+}
+
+struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server)
+{
+	if (!server)
+		return NULL;
+	while (!cf_list_empty(&server->conns))
+		cf_relay_conn_free(CF_CONTAINER_OF(server->conns.next, struct relay_conn, link));
+	server->relay = cf_relay_free(server->relay, cf_loop_now_us(server->loop));
+	cf_timer_stop(&server->timer);
+	for (size_t i = 0; i < CF_RELAY_MAX_LISTEN; i++) {
+		cf_udp_free(server->udp[i]);
+		cf_listener_free(server->tcp[i]);
+		cf_listener_free(server->tls_listeners[i]);
+	}
+	cf_tls_unref(server->tls);
+	return cf_free(server);
+}
+
+void cf_relay_server_drain(struct cf_relay_server *server)
+{
+	cf_relay_set_draining(server->relay, true);
+}
+
+void cf_relay_server_enable(struct cf_relay_server *server, bool enabled)
+{
+	server->core.enabled = enabled;
+	cf_relay_configure(server->relay, &server->core);
+}
+
+size_t cf_relay_server_n_allocations(const struct cf_relay_server *server)
+{
+	return cf_relay_n_allocations(server->relay);
+}
+
+void cf_relay_server_stats(const struct cf_relay_server *server, struct cf_relay_stats *ret_stats)
+{
+	cf_relay_stats(server->relay, ret_stats);
+}
+
+size_t cf_relay_server_end(struct cf_relay_server *server, struct cf_view call, struct cf_view user)
+{
+	return cf_relay_end(server->relay, call, user, cf_loop_now_us(server->loop));
+}
