@@ -37,7 +37,7 @@ CF_MUST_CHECK int cf_acs_hmac_check(const struct cf_acs_hmac_request *request,
 	const struct cf_access_keys *keys, int64_t now_wall_ms, const char **ret_why);
 
 #define CF_ACS_HMAC_AUTHORIZATION_MAX 128
-#define CF_ACS_HMAC_DATE_MAX 32
+#define CF_ACS_HMAC_DATE_MAX 48
 #define CF_ACS_HMAC_HASH_MAX 45
 
 /* The headers that sign a request. */

@@ -46,7 +46,7 @@ CF_MUST_CHECK int cf_token_issue(
 	char ret_text[static CF_TOKEN_MAX], struct cf_view key, const struct cf_token *token);
 
 /** Checks form, algorithm, signature, types of all claims and times: 0, CF_EAUTH (anything wrong),
- * CF_EEXPIRED (right but no longer, or not yet, valid), CF_ECRYPTO. */
+ * CF_EEXPIRED (right but no longer, or not yet, valid), CF_ENOMEM, CF_ECRYPTO. */
 CF_MUST_CHECK int cf_token_check(
 	struct cf_token *ret_token, struct cf_view key, struct cf_view text, int64_t now_wall_ms);
 
