@@ -230,7 +230,7 @@ static void wycheproof(void **state)
 	snprintf(path, sizeof(path), "%s/wycheproof/json_web_signature_test.json", dir ? dir : "");
 	doc = dir ? json_load_file(path, 0, NULL) : NULL;
 	if (!doc) {
-		print_message("no CALLFLOW_VECTORS\n");
+		print_message("# no CALLFLOW_VECTORS\n");
 		skip();
 	}
 	json_array_foreach(json_object_get(doc, "testGroups"), i, group)
