@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs of a call. Each makes everything that can fail first, then changes the state. */
+#include "base/mem.h"
+#include "call/call_priv.h"
+
+#include <stdio.h>
+
+/* ---- finding one's way ---- */
+
+static int target_valid(const struct cf_call_endpoint *caller, const struct cf_call_start *start)
+{
+	size_t sdp = start->sdp ? strlen(start->sdp) : 0;
+
+	if (sdp == 0 || sdp > CF_CALL_SDP_MAX || !start->target_raw_id ||
+		strlen(start->target_raw_id) >= CF_CALL_RAWID_MAX)
+		return CF_EINVAL;
+	if (start->custom_context && strlen(start->custom_context) > CF_CALL_CONTEXT_MAX)
+		return CF_EINVAL;
+	(void)caller;
+	return 0;
+}
+
+/* The leg of an endpoint in a call that has not ended. */
+static int find_leg(const struct cf_call_domain *domain, const char *call_id,
+	const struct cf_call_endpoint *endpoint, struct cf_call **ret_call, struct cf_leg **ret_leg)
+{
+	struct cf_call *call = cf_call_find(domain, call_id);
+
+	if (!call)
+		return CF_ENOTFOUND;
+	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
+		CF_LIST_FOR(it, &call->participants[i].legs)
+		{
+			struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+
+			if (leg->endpoint != endpoint)
+				continue;
+			if (call->state == CF_CALL_ENDED)
+				return CF_ENOTFOUND;
+			*ret_call = call;
+			*ret_leg = leg;
+			return 0;
+		}
+	}
+	return cf_call_has_user(domain, call_id, endpoint->user->raw_id) ? CF_ESTATE : CF_EDENIED;
+}
+
+static struct cf_participant *other(struct cf_call *call, const struct cf_leg *leg)
+{
+	return &call->participants[leg->participant == &call->participants[CF_CALLER]];
+}
+
+static struct cf_call_event event_from(
+	enum cf_call_event_type type, const struct cf_call *call, const struct cf_participant *from)
+{
+	return (struct cf_call_event){.type = type,
+		.call_id = call->id,
+		.from_raw_id = from->raw_id,
+		.from_name = from->display_name,
+		.ice_transport = call->ice_transport};
+}
+
+/* An event for each leg of a participant that is in this state. */
+static int event_to_legs(struct cf_list *events, const struct cf_participant *to,
+	enum cf_leg_state state, const struct cf_call_event *event)
+{
+	int err = 0;
+
+	CF_LIST_FOR(it, &to->legs)
+	{
+		const struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+
+		if (err == 0 && leg->endpoint && leg->state == state)
+			err = cf_call_event_add(events, leg->endpoint, event);
+	}
+	return err;
+}
+
+static int commit_events(struct cf_call_domain *domain, struct cf_list *events, int err)
+{
+	if (err < 0)
+		cf_call_events_drop(events);
+	else
+		cf_call_events_post(domain, events);
+	return err;
+}
+
+/* ---- starting ---- */
+
+int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct cf_list *events)
+{
+	struct cf_participant *caller = &call->participants[CF_CALLER];
+	struct cf_participant *callee = &call->participants[CF_CALLEE];
+	struct cf_call_event ev = event_from(CF_CALL_EV_INCOMING, call, caller);
+	struct cf_leg *leg;
+	int err;
+
+	if (caller->active->endpoint == endpoint)
+		return 0; /* calling oneself rings one's other devices */
+	leg = cf_leg_new(call, callee, endpoint, CF_LEG_RINGING);
+	if (!leg)
+		return CF_ENOMEM;
+	ev.to_raw_id = callee->raw_id;
+	ev.sdp = call->sdp;
+	ev.sdp_type = "offer";
+	ev.custom_context = call->custom_context;
+	err = cf_call_event_add(events, endpoint, &ev);
+	if (err == 0 && (caller->active->candidates.n > 0 || caller->active->candidates.end)) {
+		ev = event_from(CF_CALL_EV_CANDIDATES, call, caller);
+		ev.candidates = caller->active->candidates.v;
+		ev.n_candidates = caller->active->candidates.n;
+		ev.end_of_candidates = caller->active->candidates.end;
+		err = cf_call_event_add(events, endpoint, &ev);
+	}
+	if (err < 0) {
+		leg->state = CF_LEG_GONE;
+		cf_leg_detach(leg);
+	}
+	return err;
+}
+
+static int ring_all(struct cf_call *call, struct cf_call_user *user, struct cf_list *events)
+{
+	int err = 0;
+
+	CF_LIST_FOR(it, &user->endpoints)
+	{
+		if (err == 0)
+			err = cf_call_ring(call,
+				CF_CONTAINER_OF(it, struct cf_call_endpoint, user_link), events);
+	}
+	return err;
+}
+
+static struct cf_call *call_new(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
+	const struct cf_call_start *start, struct cf_call_time now)
+{
+	struct cf_call *call = cf_alloc(sizeof(*call));
+	struct cf_participant *p;
+
+	if (!call)
+		return NULL;
+	cf_rand_uuid(call->id);
+	p = call->participants;
+	cf_list_init(&p[CF_CALLER].legs);
+	cf_list_init(&p[CF_CALLEE].legs);
+	snprintf(p[CF_CALLER].raw_id, sizeof(p->raw_id), "%s", caller->user->raw_id);
+	snprintf(p[CF_CALLEE].raw_id, sizeof(p->raw_id), "%s", start->target_raw_id);
+	call->ice_transport = start->ice_transport;
+	call->created_us = now.us;
+	call->created_wall_ms = now.wall_ms;
+	call->sdp = cf_strdup(start->sdp);
+	call->custom_context = cf_strdup(start->custom_context);
+	p[CF_CALLER].display_name = cf_strdup(caller->display_name);
+	if (!call->sdp || (start->custom_context && !call->custom_context) ||
+		(caller->display_name && !p[CF_CALLER].display_name)) {
+		cf_call_free(domain, call);
+		return NULL;
+	}
+	return call;
+}
+
+/* Caller's leg, the callee's user, everyone's ringing: what can fail of a start. */
+static int call_wire(struct cf_call_domain *domain, struct cf_call *call,
+	struct cf_call_endpoint *caller, struct cf_list *events)
+{
+	struct cf_participant *p = &call->participants[CF_CALLER];
+
+	p->active = cf_leg_new(call, p, caller, CF_LEG_CALLING);
+	call->callee =
+		p->active ? cf_call_user_get(domain, call->participants[CF_CALLEE].raw_id) : NULL;
+	if (!call->callee)
+		return CF_ENOMEM;
+	cf_list_push(&call->callee->ringing, &call->ringing_link);
+	if (ring_all(call, call->callee, events) < 0)
+		return CF_ENOMEM;
+	return cf_map_insert(&domain->calls, &call->node,
+		cf_hash_bytes(call->id, strlen(call->id), domain->seed));
+}
+
+static bool rings(const struct cf_call *call)
+{
+	CF_LIST_FOR(it, &call->participants[CF_CALLEE].legs)
+	{
+		if (CF_CONTAINER_OF(it, struct cf_leg, link)->state == CF_LEG_RINGING)
+			return true;
+	}
+	return false;
+}
+
+int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
+	const struct cf_call_start *start, struct cf_call_time now,
+	char ret_call_id[static CF_CALL_ID_MAX])
+{
+	struct cf_list events;
+	struct cf_call *call;
+	int err = target_valid(caller, start);
+
+	if (err < 0)
+		return err;
+	if (domain->n_open >= domain->options.max_calls ||
+		caller->n_calls >= domain->options.max_calls_per_endpoint)
+		return CF_ELIMIT;
+	call = call_new(domain, caller, start, now);
+	if (!call)
+		return CF_ENOMEM;
+	cf_list_init(&events);
+	err = call_wire(domain, call, caller, &events);
+	if (err < 0) {
+		cf_call_events_drop(&events);
+		cf_call_free(domain, call);
+		return err;
+	}
+	domain->n_open++;
+	caller->n_calls++;
+	memcpy(ret_call_id, call->id, CF_CALL_ID_MAX);
+	cf_call_trace_step(domain, call, "call", "started", caller->id,
+		json_pack("{s:s,s:s}", "from", call->participants[CF_CALLER].raw_id, "to",
+			call->participants[CF_CALLEE].raw_id),
+		now);
+	cf_call_deadline_at(domain, now.us + domain->options.setup_timeout_us);
+	cf_call_changed(domain, call);
+	cf_call_events_post(domain, &events);
+	if (!rings(call))
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_NO_ENDPOINT), now);
+	return 0;
+}
+
+/* ---- accepting ---- */
+
+static void stop_ringing(struct cf_call_domain *domain, struct cf_call *call)
+{
+	struct cf_call_user *user = call->callee;
+
+	if (!user)
+		return;
+	cf_list_remove(&call->ringing_link);
+	call->callee = NULL;
+	cf_call_user_release(domain, user);
+}
+
+static int accept_events(
+	struct cf_call *call, struct cf_leg *leg, const char *sdp, struct cf_list *events)
+{
+	struct cf_participant *caller = &call->participants[CF_CALLER];
+	struct cf_call_event ev = event_from(CF_CALL_EV_ACCEPTED, call, leg->participant);
+	int err;
+
+	ev.from_name = leg->endpoint->display_name;
+	ev.sdp = sdp;
+	ev.sdp_type = "answer";
+	err = cf_call_event_add(events, caller->active->endpoint, &ev);
+	if (err == 0 && (leg->candidates.n > 0 || leg->candidates.end)) {
+		ev = event_from(CF_CALL_EV_CANDIDATES, call, leg->participant);
+		ev.candidates = leg->candidates.v;
+		ev.n_candidates = leg->candidates.n;
+		ev.end_of_candidates = leg->candidates.end;
+		err = cf_call_event_add(events, caller->active->endpoint, &ev);
+	}
+	ev = event_from(CF_CALL_EV_CANCELLED, call, caller);
+	ev.end = cf_call_end_of(CF_CALL_END_ANSWERED_ELSEWHERE);
+	CF_LIST_FOR(it, &leg->participant->legs)
+	{
+		const struct cf_leg *loser = CF_CONTAINER_OF(it, struct cf_leg, link);
+
+		if (err == 0 && loser != leg && loser->state == CF_LEG_RINGING)
+			err = cf_call_event_add(events, loser->endpoint, &ev);
+	}
+	return err;
+}
+
+static void silence_others(struct cf_participant *callee, const struct cf_leg *winner)
+{
+	CF_LIST_FOR(it, &callee->legs)
+	{
+		struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+
+		if (leg != winner && leg->state == CF_LEG_RINGING) {
+			leg->state = CF_LEG_GONE;
+			cf_leg_detach(leg);
+		}
+	}
+}
+
+int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *sdp, struct cf_call_time now)
+{
+	struct cf_list events;
+	struct cf_call *call;
+	struct cf_leg *leg;
+	char *name;
+	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+
+	if (err < 0)
+		return err;
+	if (!sdp || !*sdp || strlen(sdp) > CF_CALL_SDP_MAX)
+		return CF_EINVAL;
+	if (call->state != CF_CALL_RINGING || leg->state != CF_LEG_RINGING)
+		return CF_ESTATE;
+	name = cf_strdup(endpoint->display_name);
+	if (endpoint->display_name && !name)
+		return CF_ENOMEM;
+	cf_list_init(&events);
+	err = commit_events(domain, &events, accept_events(call, leg, sdp, &events));
+	if (err < 0) {
+		cf_free(name);
+		return err;
+	}
+	call->state = CF_CALL_CONNECTED;
+	call->connected_wall_ms = now.wall_ms;
+	call->sdp = cf_free(call->sdp);
+	leg->state = CF_LEG_ACTIVE;
+	leg->participant->active = leg;
+	leg->participant->display_name = name;
+	call->participants[CF_CALLER].active->state = CF_LEG_ACTIVE;
+	endpoint->n_calls++;
+	silence_others(leg->participant, leg);
+	stop_ringing(domain, call);
+	for (size_t i = 0; i < CF_PARTICIPANTS; i++)
+		cf_leg_record(domain, call->participants[i].active, false, now);
+	cf_call_deadline_at(domain, now.us + domain->options.leg_record_us);
+	cf_call_trace_step(domain, call, "call", "accepted", endpoint->id, NULL, now);
+	cf_call_changed(domain, call);
+	return 0;
+}
+
+/* ---- declining and ending ---- */
+
+/* All devices have said no (or are gone): what the caller is told. */
+static struct cf_call_end refusal(const struct cf_call *call)
+{
+	size_t declined = 0, busy = 0;
+
+	CF_LIST_FOR(it, &call->participants[CF_CALLEE].legs)
+	{
+		const struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+
+		declined++;
+		busy += leg->busy;
+	}
+	if (busy > 0 && busy == declined)
+		return cf_call_end_of(CF_CALL_END_BUSY);
+	return cf_call_end_of(declined > 1 ? CF_CALL_END_ALL_DECLINED : CF_CALL_END_DECLINED);
+}
+
+int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, bool busy, struct cf_call_time now)
+{
+	struct cf_list events;
+	struct cf_call_event ev;
+	struct cf_call *call;
+	struct cf_leg *leg;
+	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+
+	if (err < 0)
+		return err;
+	if (leg->state != CF_LEG_RINGING)
+		return CF_ESTATE;
+	cf_list_init(&events);
+	ev = event_from(CF_CALL_EV_REJECTED, call, leg->participant);
+	ev.end = cf_call_end_of(busy ? CF_CALL_END_BUSY : CF_CALL_END_DECLINED);
+	err = commit_events(domain, &events,
+		cf_call_event_add(&events, call->participants[CF_CALLER].active->endpoint, &ev));
+	if (err < 0)
+		return err;
+	leg->state = CF_LEG_GONE;
+	leg->busy = busy;
+	cf_leg_detach(leg);
+	cf_call_trace_step(domain, call, "call", "rejected", endpoint->id,
+		json_pack("{s:b}", "busy", busy), now);
+	if (!rings(call))
+		cf_call_finish(domain, call, refusal(call), now);
+	return 0;
+}
+
+/* The events of an end; without memory a device misses its own, and finds out by asking. */
+static void finish_events(struct cf_call_domain *domain, struct cf_call *call)
+{
+	struct cf_call_event ended = event_from(CF_CALL_EV_ENDED, call, call->participants);
+	struct cf_call_event cancelled = event_from(CF_CALL_EV_CANCELLED, call, call->participants);
+	struct cf_list events;
+
+	cf_list_init(&events);
+	ended.end = cancelled.end = call->end;
+	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
+		const struct cf_participant *p = &call->participants[i];
+
+		(void)event_to_legs(&events, p, CF_LEG_CALLING, &ended);
+		(void)event_to_legs(&events, p, CF_LEG_ACTIVE, &ended);
+		(void)event_to_legs(&events, p, CF_LEG_RINGING, &cancelled);
+	}
+	cf_call_events_post(domain, &events);
+}
+
+static void finish_legs(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
+{
+	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
+		struct cf_participant *p = &call->participants[i];
+
+		cf_leg_record(domain, p->active, true, now);
+		CF_LIST_FOR(it, &p->legs)
+		{
+			struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+
+			if (leg->endpoint && leg->state != CF_LEG_RINGING &&
+				leg->state != CF_LEG_GONE)
+				leg->endpoint->n_calls--;
+			cf_leg_detach(leg);
+		}
+	}
+}
+
+void cf_call_finish(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_end end,
+	struct cf_call_time now)
+{
+	cf_free(call->end_reason);
+	call->end_reason = cf_strdup(end.reason);
+	call->end = end;
+	call->end.reason = call->end_reason ? call->end_reason : "";
+	finish_events(domain, call);
+	finish_legs(domain, call, now);
+	stop_ringing(domain, call);
+	call->state = CF_CALL_ENDED;
+	call->ended_us = now.us;
+	call->ended_wall_ms = now.wall_ms;
+	call->sdp = cf_free(call->sdp);
+	domain->n_open--;
+	cf_call_deadline_at(domain, now.us + domain->options.ended_keep_us);
+	cf_call_trace_step(domain, call, "call", "ended", NULL,
+		json_pack("{s:i,s:i,s:s}", "code", end.code, "subcode", end.subcode, "reason",
+			call->end.reason),
+		now);
+	cf_call_changed(domain, call);
+}
+
+int cf_call_hangup(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, bool for_everyone, const struct cf_call_end *end,
+	struct cf_call_time now)
+{
+	struct cf_call_end why = cf_call_end_of(CF_CALL_END_HANGUP);
+	struct cf_call *call;
+	struct cf_leg *leg;
+	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+
+	if (err < 0)
+		return err;
+	if (leg->state == CF_LEG_RINGING)
+		return cf_call_reject(domain, call_id, endpoint, false, now);
+	if (end && (end->code < 0 || end->code > 699 || end->subcode < 0 || end->subcode > 999999 ||
+			   (end->reason && strlen(end->reason) > CF_CALL_REASON_MAX)))
+		return CF_EINVAL;
+	(void)for_everyone; /* with two in it, leaving ends the call for both */
+	if (call->state == CF_CALL_RINGING)
+		why = cf_call_end_of(CF_CALL_END_CANCELLED);
+	if (end && (end->code != 0 || end->subcode != 0))
+		why = *end;
+	cf_call_trace_step(domain, call, "call", "hangup", endpoint->id, NULL, now);
+	cf_call_finish(domain, call, why, now);
+	return 0;
+}
+
+/* What an endpoint's departure means for one of its legs. */
+static void leg_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_call_time now)
+{
+	struct cf_call *call = leg->call;
+	enum cf_leg_state state = leg->state;
+
+	if (state == CF_LEG_RINGING) {
+		leg->state = CF_LEG_GONE;
+		cf_leg_detach(leg);
+		if (!rings(call))
+			cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_NO_ENDPOINT), now);
+		return;
+	}
+	if (state == CF_LEG_CALLING)
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_SETUP_LOST), now);
+	else if (state == CF_LEG_ACTIVE)
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_DEVICE_LOST), now);
+	cf_leg_detach(leg);
+}
+
+void cf_call_endpoint_lost(
+	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now)
+{
+	while (!cf_list_empty(&endpoint->legs))
+		leg_lost(domain, CF_CONTAINER_OF(endpoint->legs.next, struct cf_leg, endpoint_link),
+			now);
+}
+
+/* ---- while it lives ---- */
+
+static int candidates_valid(const struct cf_leg *leg, const struct cf_call_candidate *v, size_t n)
+{
+	if (n > CF_CALL_CANDIDATES_MAX || leg->n_candidates + n > CF_CALL_LEG_CANDIDATES_MAX)
+		return CF_ELIMIT;
+	for (size_t i = 0; i < n; i++)
+		if (strlen(v[i].candidate) > CF_CALL_CANDIDATE_MAX ||
+			(v[i].mid && strlen(v[i].mid) > CF_CALL_MID_MAX))
+			return CF_EINVAL;
+	return 0;
+}
+
+/* To the other side: the active leg, or all devices that ring. */
+static int route_candidates(struct cf_call *call, const struct cf_leg *leg,
+	const struct cf_call_candidate *v, size_t n, bool end, struct cf_list *events)
+{
+	struct cf_call_event ev = event_from(CF_CALL_EV_CANDIDATES, call, leg->participant);
+	const struct cf_participant *to = other(call, leg);
+	int err;
+
+	ev.candidates = v;
+	ev.n_candidates = n;
+	ev.end_of_candidates = end;
+	err = event_to_legs(events, to, CF_LEG_RINGING, &ev);
+	return err < 0 ? err : event_to_legs(events, to, CF_LEG_ACTIVE, &ev);
+}
+
+static void trace_candidates(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_leg *leg, const struct cf_call_candidate *v, size_t n, bool end,
+	struct cf_call_time now)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(v[i].candidate));
+	cf_call_trace_step(domain, call, "call", "candidates", leg->endpoint_id,
+		json_pack("{s:o,s:b}", "candidates", list, "end", end), now);
+}
+
+int cf_call_candidates(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const struct cf_call_candidate *candidates, size_t n,
+	bool end_of_candidates, struct cf_call_time now)
+{
+	struct cf_list events;
+	struct cf_call *call;
+	struct cf_leg *leg;
+	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+
+	if (err < 0)
+		return err;
+	if (leg->state == CF_LEG_GONE)
+		return CF_ESTATE;
+	err = candidates_valid(leg, candidates, n);
+	cf_list_init(&events);
+	/* A ringing device's candidates wait: the caller wants those of the one that accepts. */
+	if (err == 0 && leg->state != CF_LEG_RINGING)
+		err = route_candidates(call, leg, candidates, n, end_of_candidates, &events);
+	if (err == 0 && call->state == CF_CALL_RINGING)
+		err = cf_candidates_append(&leg->candidates, candidates, n);
+	err = commit_events(domain, &events, err);
+	if (err < 0)
+		return err;
+	leg->n_candidates += n;
+	leg->candidates.end |= end_of_candidates;
+	trace_candidates(domain, call, leg, candidates, n, end_of_candidates, now);
+	return 0;
+}
+
+/* RFC 3264 section 4: one offer at a time; the one that comes while another waits is refused. */
+static int offer_allowed(
+	const struct cf_call *call, const struct cf_leg *leg, bool answer, struct cf_call_time now)
+{
+	bool open = call->offerer && now.us - call->offer_us < CF_CALL_OFFER_US;
+
+	if (call->state != CF_CALL_CONNECTED || leg->state != CF_LEG_ACTIVE)
+		return CF_ESTATE;
+	if (answer)
+		return call->offerer && call->offerer != leg->participant ? 0 : CF_ESTATE;
+	return open ? CF_ESTATE : 0;
+}
+
+int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *sdp, bool answer, struct cf_call_time now)
+{
+	struct cf_list events;
+	struct cf_call_event ev;
+	struct cf_call *call;
+	struct cf_leg *leg;
+	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+
+	if (err == 0 && (!sdp || !*sdp || strlen(sdp) > CF_CALL_SDP_MAX))
+		err = CF_EINVAL;
+	if (err == 0)
+		err = offer_allowed(call, leg, answer, now);
+	if (err < 0)
+		return err;
+	cf_list_init(&events);
+	ev = event_from(CF_CALL_EV_RENEGOTIATE, call, leg->participant);
+	ev.sdp = sdp;
+	ev.sdp_type = answer ? "answer" : "offer";
+	err = commit_events(
+		domain, &events, event_to_legs(&events, other(call, leg), CF_LEG_ACTIVE, &ev));
+	if (err < 0)
+		return err;
+	call->offerer = answer ? NULL : leg->participant;
+	call->offer_us = now.us;
+	leg->n_candidates = 0;
+	cf_call_trace_step(domain, call, "call",
+		answer ? "renegotiate-answer" : "renegotiate-offer", endpoint->id, NULL, now);
+	return 0;
+}
+
+int cf_call_report(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *report, struct cf_call_time now)
+{
+	struct cf_call *call = cf_call_find(domain, call_id);
+	json_t *detail;
+
+	if (!call)
+		return CF_ENOTFOUND;
+	/* The last report comes when the call is over: whoever had a part may send it. */
+	if (!cf_call_has_user(domain, call_id, endpoint->user->raw_id))
+		return CF_EDENIED;
+	if (cf_json_parse(&detail, report, strlen(report), NULL) < 0)
+		return CF_EINVAL;
+	cf_call_trace_step(domain, call, "endpoint", "report", endpoint->id, detail, now);
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The objects behind call/domain.h and what its files share. For call and its tests only. */
+#ifndef CF_CALL_PRIV_H
+#define CF_CALL_PRIV_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "call/domain.h"
+#include "json/json.h"
+
+/* An offer that nobody answers blocks new ones for this long. */
+#define CF_CALL_OFFER_US (10 * CF_US_PER_S)
+
+/* Deadlines are looked at together, at most this often. */
+#define CF_CALL_TICK_US (100 * CF_US_PER_MS)
+
+enum cf_leg_state {
+	CF_LEG_CALLING, /* the caller's, until accepted */
+	CF_LEG_RINGING,
+	CF_LEG_ACTIVE,
+	CF_LEG_GONE, /* declined, cancelled, left */
+};
+
+/* A user with devices or with calls that ring. */
+struct cf_call_user {
+	struct cf_map_node node;
+	struct cf_list endpoints; /* struct cf_call_endpoint, user_link */
+	struct cf_list ringing;   /* struct cf_call, ringing_link */
+	size_t n_endpoints;
+	char raw_id[CF_CALL_RAWID_MAX];
+};
+
+struct cf_call_endpoint {
+	struct cf_map_node node;
+	struct cf_list user_link;
+	struct cf_list legs; /* struct cf_leg, endpoint_link */
+	struct cf_call_user *user;
+	cf_call_event_fn *sink;
+	void *sink_arg;
+	void *data;
+	char *display_name;  /* or NULL */
+	uint64_t offline_us; /* when the stream was lost */
+	size_t n_calls;      /* legs that are calling or active */
+	bool online;
+	bool internal;
+	char id[CF_CALL_ID_MAX];
+};
+
+struct cf_candidates {
+	struct cf_call_candidate *v; /* texts owned */
+	size_t n;
+	bool end;
+};
+
+/* One device's part in a call. Belongs to its participant. */
+struct cf_leg {
+	struct cf_list link;          /* in the participant's legs */
+	struct cf_list endpoint_link; /* in the endpoint's legs, while that lives */
+	struct cf_call *call;
+	struct cf_participant *participant;
+	struct cf_call_endpoint *endpoint; /* NULL once it has left */
+	enum cf_leg_state state;
+	struct cf_candidates candidates; /* what it sent so far, while the call rings */
+	size_t n_candidates;             /* since its last offer or answer */
+	uint64_t recorded_us;
+	bool busy; /* declined as busy */
+	char id[CF_CALL_ID_MAX];
+	char endpoint_id[CF_CALL_ID_MAX];
+};
+
+struct cf_participant {
+	struct cf_list legs;
+	struct cf_leg *active; /* the one that speaks, or calls */
+	char *display_name;
+	char raw_id[CF_CALL_RAWID_MAX];
+};
+
+enum { CF_CALLER, CF_CALLEE, CF_PARTICIPANTS };
+
+struct cf_call {
+	struct cf_map_node node;
+	struct cf_list ringing_link; /* in the callee's `ringing` */
+	struct cf_call_user *callee; /* while it rings */
+	enum cf_call_state state;
+	enum cf_call_ice_transport ice_transport;
+	struct cf_participant participants[CF_PARTICIPANTS];
+	struct cf_participant *offerer; /* of an offer without answer yet */
+	uint64_t offer_us;
+	uint64_t created_us;
+	uint64_t ended_us;
+	int64_t created_wall_ms;
+	int64_t connected_wall_ms;
+	int64_t ended_wall_ms;
+	struct cf_call_end end;
+	char *end_reason; /* owned when the reason is not static */
+	char *sdp;        /* the offer, for devices that come late; NULL once accepted */
+	char *custom_context;
+	uint32_t trace_seq;
+	char id[CF_CALL_ID_MAX];
+};
+
+struct cf_call_domain {
+	struct cf_call_options options;
+	struct cf_call_ports ports;
+	void *arg;
+	struct cf_map endpoints;
+	struct cf_map users;
+	struct cf_map calls;
+	struct cf_list events; /* queued, struct cf_queued_event */
+	size_t n_open;         /* calls that have not ended */
+	uint64_t seed;
+	uint64_t deadline_us;
+};
+
+/* ---- events ---- */
+
+/** Copies an event for an endpoint to the end of list (internal devices and others alike). */
+int cf_call_event_add(struct cf_list *list, const struct cf_call_endpoint *endpoint,
+	const struct cf_call_event *event);
+/** Moves what is in list to the domain's queue and wakes the owner. */
+void cf_call_events_post(struct cf_call_domain *domain, struct cf_list *list);
+void cf_call_events_drop(struct cf_list *list);
+
+/* ---- objects ---- */
+
+struct cf_call *cf_call_find(const struct cf_call_domain *domain, const char *call_id);
+struct cf_call_user *cf_call_user_find(const struct cf_call_domain *domain, const char *raw_id);
+struct cf_call_user *cf_call_user_get(struct cf_call_domain *domain, const char *raw_id);
+void cf_call_user_release(struct cf_call_domain *domain, struct cf_call_user *user);
+struct cf_leg *cf_leg_new(struct cf_call *call, struct cf_participant *participant,
+	struct cf_call_endpoint *endpoint, enum cf_leg_state state);
+/** The leg leaves its endpoint; it stays in the call's history. */
+void cf_leg_detach(struct cf_leg *leg);
+void cf_call_free(struct cf_call_domain *domain, struct cf_call *call);
+
+/** Copies candidates behind what is there. 0, CF_ELIMIT, CF_ENOMEM. */
+int cf_candidates_append(struct cf_candidates *list, const struct cf_call_candidate *v, size_t n);
+void cf_candidates_done(struct cf_candidates *list);
+
+/* ---- steps that several verbs share ---- */
+
+/** The callee's device starts to ring: leg and events. 0 or CF_ENOMEM. */
+int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct cf_list *events);
+/** Ends a call: events to everyone still in it, records, trace. Cannot fail. */
+void cf_call_finish(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_end end,
+	struct cf_call_time now);
+/** A device went away: its legs end, and calls that cannot go on without it. */
+void cf_call_endpoint_lost(
+	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now);
+void cf_leg_record(
+	struct cf_call_domain *domain, struct cf_leg *leg, bool ended, struct cf_call_time now);
+/** Adds a trace entry; detail is taken (may be NULL). */
+void cf_call_trace_step(struct cf_call_domain *domain, struct cf_call *call, const char *room,
+	const char *kind, const char *endpoint_id, json_t *detail, struct cf_call_time now);
+void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call);
+void cf_call_deadline_at(struct cf_call_domain *domain, uint64_t due_us);
+
+#endif

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry: endpoints, users, the queue of events, deadlines. */
+#include "call/domain.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "call/call_priv.h"
+
+#include <stdio.h>
+
+#define DELIVER_ROUNDS 100000
+
+struct cf_queued_event {
+	struct cf_list link;
+	struct cf_call_event event;
+	char *texts; /* owned: all strings of the event */
+	struct cf_candidates candidates;
+	char call_id[CF_CALL_ID_MAX];
+	char endpoint_id[CF_CALL_ID_MAX];
+};
+
+struct cf_call_options cf_call_options_defaults(void)
+{
+	return (struct cf_call_options){
+		.setup_timeout_us = 85 * CF_US_PER_S,
+		.reconnect_timeout_us = 120 * CF_US_PER_S,
+		.endpoint_timeout_us = 60 * CF_US_PER_S,
+		.leg_record_us = 50 * CF_US_PER_S,
+		.ended_keep_us = 60 * CF_US_PER_S,
+		.max_endpoints = 50000,
+		.max_endpoints_per_user = 16,
+		.max_calls = 20000,
+		.max_calls_per_endpoint = 8,
+	};
+}
+
+struct cf_call_domain *cf_call_domain_new(
+	const struct cf_call_options *options, const struct cf_call_ports *ports, void *arg)
+{
+	struct cf_call_domain *domain = cf_alloc(sizeof(*domain));
+
+	if (!domain)
+		return NULL;
+	domain->options = *options;
+	if (domain->options.max_endpoints_per_user > CF_CALL_LEGS_MAX)
+		domain->options.max_endpoints_per_user = CF_CALL_LEGS_MAX;
+	domain->ports = *ports;
+	domain->arg = arg;
+	domain->seed = cf_rand_u64();
+	domain->deadline_us = CF_TIME_NEVER;
+	cf_map_init(&domain->endpoints);
+	cf_map_init(&domain->users);
+	cf_map_init(&domain->calls);
+	cf_list_init(&domain->events);
+	return domain;
+}
+
+static void endpoint_free(struct cf_call_endpoint *endpoint)
+{
+	cf_free(endpoint->display_name);
+	cf_free(endpoint);
+}
+
+struct cf_call_domain *cf_call_domain_free(struct cf_call_domain *domain)
+{
+	struct cf_map_node *node;
+
+	if (!domain)
+		return NULL;
+	while ((node = cf_map_next(&domain->calls, NULL)))
+		cf_call_free(domain, CF_CONTAINER_OF(node, struct cf_call, node));
+	while ((node = cf_map_next(&domain->endpoints, NULL))) {
+		cf_map_remove(&domain->endpoints, node);
+		endpoint_free(CF_CONTAINER_OF(node, struct cf_call_endpoint, node));
+	}
+	while ((node = cf_map_next(&domain->users, NULL))) {
+		cf_map_remove(&domain->users, node);
+		cf_free(CF_CONTAINER_OF(node, struct cf_call_user, node));
+	}
+	cf_call_events_drop(&domain->events);
+	cf_map_done(&domain->calls);
+	cf_map_done(&domain->endpoints);
+	cf_map_done(&domain->users);
+	return cf_free(domain);
+}
+
+/* ---- events ---- */
+
+static void queued_free(struct cf_queued_event *q)
+{
+	cf_candidates_done(&q->candidates);
+	cf_free(q->texts);
+	cf_free(q);
+}
+
+/* Moves *text into the block at *at. */
+static void pack_text(const char **text, char **at)
+{
+	size_t n;
+
+	if (!*text)
+		return;
+	n = strlen(*text) + 1;
+	memcpy(*at, *text, n);
+	*text = *at;
+	*at += n;
+}
+
+int cf_call_event_add(struct cf_list *list, const struct cf_call_endpoint *endpoint,
+	const struct cf_call_event *event)
+{
+	struct cf_queued_event *q = cf_alloc(sizeof(*q));
+	const char **texts[] = {NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+	size_t size = 0;
+	char *at;
+
+	if (!q)
+		return CF_ENOMEM;
+	q->event = *event;
+	texts[0] = &q->event.from_raw_id;
+	texts[1] = &q->event.from_name;
+	texts[2] = &q->event.to_raw_id;
+	texts[3] = &q->event.sdp;
+	texts[4] = &q->event.sdp_type;
+	texts[5] = &q->event.custom_context;
+	texts[6] = &q->event.end.reason;
+	for (size_t i = 0; i < CF_ARRAY_LEN(texts); i++)
+		size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
+	q->texts = at = cf_alloc(size + 1);
+	if (!at ||
+		cf_candidates_append(&q->candidates, event->candidates, event->n_candidates) < 0) {
+		queued_free(q);
+		return CF_ENOMEM;
+	}
+	for (size_t i = 0; i < CF_ARRAY_LEN(texts); i++)
+		pack_text(texts[i], &at);
+	snprintf(q->call_id, sizeof(q->call_id), "%s", event->call_id);
+	snprintf(q->endpoint_id, sizeof(q->endpoint_id), "%s", endpoint->id);
+	q->event.call_id = q->call_id;
+	q->event.endpoint_id = q->endpoint_id;
+	q->event.candidates = q->candidates.v;
+	cf_list_push(list, &q->link);
+	return 0;
+}
+
+void cf_call_events_drop(struct cf_list *list)
+{
+	struct cf_list *node;
+
+	while ((node = cf_list_pop(list)))
+		queued_free(CF_CONTAINER_OF(node, struct cf_queued_event, link));
+}
+
+void cf_call_events_post(struct cf_call_domain *domain, struct cf_list *list)
+{
+	struct cf_list *node;
+
+	if (cf_list_empty(list))
+		return;
+	while ((node = cf_list_pop(list)))
+		cf_list_push(&domain->events, node);
+	if (domain->ports.wake)
+		domain->ports.wake(domain->arg);
+}
+
+void cf_call_domain_deliver(struct cf_call_domain *domain)
+{
+	struct cf_list *node;
+
+	for (int i = 0; i < DELIVER_ROUNDS && (node = cf_list_pop(&domain->events)); i++) {
+		struct cf_queued_event *q = CF_CONTAINER_OF(node, struct cf_queued_event, link);
+		struct cf_call_endpoint *endpoint = cf_call_endpoint_find(domain, q->endpoint_id);
+
+		if (endpoint && endpoint->sink)
+			endpoint->sink(endpoint, &q->event, endpoint->sink_arg);
+		queued_free(q);
+	}
+	if (!cf_list_empty(&domain->events) && domain->ports.wake)
+		domain->ports.wake(domain->arg);
+}
+
+/* ---- users ---- */
+
+static bool user_eq(const struct cf_map_node *node, const void *key)
+{
+	return strcmp(CF_CONTAINER_OF(node, struct cf_call_user, node)->raw_id, key) == 0;
+}
+
+static uint32_t hash(const struct cf_call_domain *domain, const char *key)
+{
+	return cf_hash_bytes(key, strlen(key), domain->seed);
+}
+
+struct cf_call_user *cf_call_user_find(const struct cf_call_domain *domain, const char *raw_id)
+{
+	struct cf_map_node *node =
+		cf_map_find(&domain->users, hash(domain, raw_id), user_eq, raw_id);
+
+	return node ? CF_CONTAINER_OF(node, struct cf_call_user, node) : NULL;
+}
+
+/* The user's object, made when missing; give it back with cf_call_user_release(). */
+struct cf_call_user *cf_call_user_get(struct cf_call_domain *domain, const char *raw_id)
+{
+	struct cf_call_user *user = cf_call_user_find(domain, raw_id);
+
+	if (user || strlen(raw_id) >= sizeof(user->raw_id))
+		return user;
+	user = cf_alloc(sizeof(*user));
+	if (!user)
+		return NULL;
+	snprintf(user->raw_id, sizeof(user->raw_id), "%s", raw_id);
+	cf_list_init(&user->endpoints);
+	cf_list_init(&user->ringing);
+	if (cf_map_insert(&domain->users, &user->node, hash(domain, raw_id)) < 0)
+		return cf_free(user);
+	return user;
+}
+
+/* Frees it when it has neither devices nor ringing calls any more. */
+void cf_call_user_release(struct cf_call_domain *domain, struct cf_call_user *user)
+{
+	if (!cf_list_empty(&user->endpoints) || !cf_list_empty(&user->ringing))
+		return;
+	cf_map_remove(&domain->users, &user->node);
+	cf_free(user);
+}
+
+void cf_call_user_remove(struct cf_call_domain *domain, const char *raw_id, struct cf_call_time now)
+{
+	struct cf_call_user *user;
+
+	/* The last removal may free the user. */
+	while ((user = cf_call_user_find(domain, raw_id)) && !cf_list_empty(&user->endpoints))
+		cf_call_endpoint_remove(domain,
+			CF_CONTAINER_OF(user->endpoints.next, struct cf_call_endpoint, user_link),
+			now);
+}
+
+/* ---- endpoints ---- */
+
+static bool endpoint_eq(const struct cf_map_node *node, const void *key)
+{
+	return strcmp(CF_CONTAINER_OF(node, struct cf_call_endpoint, node)->id, key) == 0;
+}
+
+struct cf_call_endpoint *cf_call_endpoint_find(
+	const struct cf_call_domain *domain, const char *endpoint_id)
+{
+	struct cf_map_node *node = cf_map_find(
+		&domain->endpoints, hash(domain, endpoint_id), endpoint_eq, endpoint_id);
+
+	return node ? CF_CONTAINER_OF(node, struct cf_call_endpoint, node) : NULL;
+}
+
+static struct cf_call_endpoint *endpoint_new(
+	const struct cf_call_endpoint_info *info, struct cf_call_time now)
+{
+	struct cf_call_endpoint *endpoint = cf_alloc(sizeof(*endpoint));
+
+	if (!endpoint)
+		return NULL;
+	endpoint->display_name = cf_strdup(info->display_name);
+	if (info->display_name && !endpoint->display_name)
+		return cf_free(endpoint);
+	cf_rand_uuid(endpoint->id);
+	cf_list_init(&endpoint->legs);
+	endpoint->sink = info->sink;
+	endpoint->sink_arg = info->sink_arg;
+	endpoint->internal = info->internal;
+	endpoint->online = info->internal;
+	endpoint->offline_us = now.us;
+	return endpoint;
+}
+
+static void changed_endpoint(struct cf_call_domain *domain, const struct cf_call_endpoint *endpoint)
+{
+	if (domain->ports.endpoint_changed && !endpoint->internal)
+		domain->ports.endpoint_changed(endpoint->id, domain->arg);
+}
+
+/* Calls that ring the user ring the new device too; no memory means that this one stays silent. */
+static void ring_late(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint)
+{
+	CF_LIST_FOR(it, &endpoint->user->ringing)
+	{
+		struct cf_call *call = CF_CONTAINER_OF(it, struct cf_call, ringing_link);
+		struct cf_list events;
+
+		cf_list_init(&events);
+		if (cf_call_ring(call, endpoint, &events) == 0)
+			cf_call_events_post(domain, &events);
+		else
+			cf_call_events_drop(&events);
+	}
+}
+
+int cf_call_endpoint_register(struct cf_call_domain *domain,
+	const struct cf_call_endpoint_info *info, struct cf_call_time now,
+	struct cf_call_endpoint **ret_endpoint)
+{
+	struct cf_call_endpoint *endpoint;
+	struct cf_call_user *user;
+
+	if (strlen(info->raw_id) >= CF_CALL_RAWID_MAX ||
+		(info->display_name && strlen(info->display_name) > CF_CALL_NAME_MAX))
+		return CF_EINVAL;
+	if (domain->endpoints.count >= domain->options.max_endpoints)
+		return CF_ELIMIT;
+	user = cf_call_user_get(domain, info->raw_id);
+	if (!user)
+		return CF_ENOMEM;
+	if (user->n_endpoints >= domain->options.max_endpoints_per_user)
+		return CF_ELIMIT;
+	endpoint = endpoint_new(info, now);
+	if (!endpoint || cf_map_insert(&domain->endpoints, &endpoint->node,
+				 hash(domain, endpoint->id)) < 0) {
+		if (endpoint)
+			endpoint_free(endpoint);
+		cf_call_user_release(domain, user);
+		return CF_ENOMEM;
+	}
+	endpoint->user = user;
+	user->n_endpoints++;
+	cf_list_push(&user->endpoints, &endpoint->user_link);
+	if (!endpoint->internal)
+		cf_call_deadline_at(domain, now.us + domain->options.endpoint_timeout_us);
+	changed_endpoint(domain, endpoint);
+	ring_late(domain, endpoint);
+	*ret_endpoint = endpoint;
+	return 0;
+}
+
+void cf_call_endpoint_remove(
+	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now)
+{
+	struct cf_call_user *user = endpoint->user;
+	char id[CF_CALL_ID_MAX];
+
+	memcpy(id, endpoint->id, sizeof(id));
+	cf_call_endpoint_lost(domain, endpoint, now);
+	cf_map_remove(&domain->endpoints, &endpoint->node);
+	cf_list_remove(&endpoint->user_link);
+	user->n_endpoints--;
+	cf_call_user_release(domain, user);
+	if (domain->ports.endpoint_changed && !endpoint->internal)
+		domain->ports.endpoint_changed(id, domain->arg);
+	endpoint_free(endpoint);
+}
+
+static uint64_t endpoint_due(
+	const struct cf_call_domain *domain, const struct cf_call_endpoint *endpoint)
+{
+	const struct cf_call_options *o = &domain->options;
+
+	if (endpoint->internal || endpoint->online)
+		return CF_TIME_NEVER;
+	return endpoint->offline_us +
+	       (endpoint->n_calls > 0 ? o->reconnect_timeout_us : o->endpoint_timeout_us);
+}
+
+void cf_call_endpoint_online(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint,
+	bool online, struct cf_call_time now)
+{
+	if (endpoint->online == online)
+		return;
+	endpoint->online = online;
+	endpoint->offline_us = now.us;
+	if (!online)
+		cf_call_deadline_at(domain, endpoint_due(domain, endpoint));
+}
+
+const char *cf_call_endpoint_id(const struct cf_call_endpoint *endpoint)
+{
+	return endpoint->id;
+}
+
+const char *cf_call_endpoint_raw_id(const struct cf_call_endpoint *endpoint)
+{
+	return endpoint->user->raw_id;
+}
+
+const char *cf_call_endpoint_name(const struct cf_call_endpoint *endpoint)
+{
+	return endpoint->display_name;
+}
+
+void cf_call_endpoint_set_data(struct cf_call_endpoint *endpoint, void *data)
+{
+	endpoint->data = data;
+}
+
+void *cf_call_endpoint_data(const struct cf_call_endpoint *endpoint)
+{
+	return endpoint->data;
+}
+
+size_t cf_call_domain_n_calls(const struct cf_call_domain *domain)
+{
+	return domain->n_open;
+}
+
+size_t cf_call_domain_n_endpoints(const struct cf_call_domain *domain)
+{
+	return domain->endpoints.count;
+}
+
+/* ---- time ---- */
+
+void cf_call_deadline_at(struct cf_call_domain *domain, uint64_t due_us)
+{
+	if (due_us >= domain->deadline_us)
+		return;
+	domain->deadline_us = due_us;
+	if (domain->ports.deadline_moved)
+		domain->ports.deadline_moved(domain->arg);
+}
+
+uint64_t cf_call_domain_deadline(const struct cf_call_domain *domain)
+{
+	return domain->deadline_us;
+}
+
+/* The next time something happens to a call without anyone's doing. */
+static uint64_t call_due(const struct cf_call_domain *domain, const struct cf_call *call)
+{
+	uint64_t due = CF_TIME_NEVER;
+
+	if (call->state == CF_CALL_RINGING)
+		return call->created_us + domain->options.setup_timeout_us;
+	if (call->state == CF_CALL_ENDED)
+		return call->ended_us + domain->options.ended_keep_us;
+	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
+		const struct cf_leg *leg = call->participants[i].active;
+
+		if (leg && leg->recorded_us + domain->options.leg_record_us < due)
+			due = leg->recorded_us + domain->options.leg_record_us;
+	}
+	return due;
+}
+
+static void call_tick(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
+{
+	if (call->state == CF_CALL_RINGING)
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_NO_ANSWER), now);
+	else if (call->state == CF_CALL_ENDED)
+		cf_call_free(domain, call);
+	else
+		for (size_t i = 0; i < CF_PARTICIPANTS; i++)
+			cf_leg_record(domain, call->participants[i].active, false, now);
+}
+
+static uint64_t tick_calls(struct cf_call_domain *domain, struct cf_call_time now)
+{
+	struct cf_map_node *node = cf_map_next(&domain->calls, NULL), *next;
+	uint64_t least = CF_TIME_NEVER;
+
+	for (; node; node = next) {
+		struct cf_call *call = CF_CONTAINER_OF(node, struct cf_call, node);
+		bool freed = false;
+		uint64_t due = call_due(domain, call);
+
+		next = cf_map_next(&domain->calls, node);
+		if (due <= now.us) {
+			freed = call->state == CF_CALL_ENDED;
+			call_tick(domain, call, now);
+			due = freed ? CF_TIME_NEVER : call_due(domain, call);
+		}
+		if (due < least)
+			least = due;
+	}
+	return least;
+}
+
+static uint64_t tick_endpoints(struct cf_call_domain *domain, struct cf_call_time now)
+{
+	struct cf_map_node *node = cf_map_next(&domain->endpoints, NULL), *next;
+	uint64_t least = CF_TIME_NEVER;
+
+	for (; node; node = next) {
+		struct cf_call_endpoint *endpoint =
+			CF_CONTAINER_OF(node, struct cf_call_endpoint, node);
+		uint64_t due = endpoint_due(domain, endpoint);
+
+		next = cf_map_next(&domain->endpoints, node);
+		if (due <= now.us)
+			cf_call_endpoint_remove(domain, endpoint, now);
+		else if (due < least)
+			least = due;
+	}
+	return least;
+}
+
+void cf_call_domain_tick(struct cf_call_domain *domain, struct cf_call_time now)
+{
+	uint64_t calls, endpoints, due;
+
+	if (now.us < domain->deadline_us)
+		return;
+	endpoints = tick_endpoints(domain, now);
+	calls = tick_calls(domain, now);
+	due = calls < endpoints ? calls : endpoints;
+	if (due < now.us + CF_CALL_TICK_US)
+		due = now.us + CF_CALL_TICK_US;
+	domain->deadline_us = due;
+	if (domain->ports.deadline_moved)
+		domain->ports.deadline_moved(domain->arg);
+}

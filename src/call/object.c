@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls, legs and candidates as objects; records and traces; looking at them. */
+#include "base/mem.h"
+#include "call/call_priv.h"
+
+#include <stdio.h>
+
+struct cf_call_end cf_call_end_of(enum cf_call_end_kind kind)
+{
+	static const struct cf_call_end ends[] = {
+#define X(name, code, subcode, text) [CF_CALL_END_##name] = {code, subcode, text},
+		CF_CALL_END_TABLE(X)
+#undef X
+	};
+
+	return ends[kind];
+}
+
+const char *cf_call_state_name(enum cf_call_state state)
+{
+	static const char *const names[] = {"ringing", "connected", "ended"};
+
+	return names[state];
+}
+
+/* ---- candidates ---- */
+
+void cf_candidates_done(struct cf_candidates *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		cf_free((void *)list->v[i].candidate);
+		cf_free((void *)list->v[i].mid);
+	}
+	cf_free(list->v);
+	*list = (struct cf_candidates){.v = NULL};
+}
+
+static int candidate_copy(struct cf_call_candidate *to, const struct cf_call_candidate *from)
+{
+	*to = (struct cf_call_candidate){
+		cf_strdup(from->candidate), cf_strdup(from->mid), from->mline_index};
+	if (to->candidate && (to->mid || !from->mid))
+		return 0;
+	cf_free((void *)to->candidate);
+	cf_free((void *)to->mid);
+	return CF_ENOMEM;
+}
+
+int cf_candidates_append(struct cf_candidates *list, const struct cf_call_candidate *v, size_t n)
+{
+	struct cf_call_candidate *grown;
+	size_t before = list->n;
+
+	if (n == 0)
+		return 0;
+	grown = cf_realloc(list->v, (list->n + n) * sizeof(*grown));
+	if (!grown)
+		return CF_ENOMEM;
+	list->v = grown;
+	for (size_t i = 0; i < n; i++) {
+		if (candidate_copy(&list->v[list->n], &v[i]) == 0) {
+			list->n++;
+			continue;
+		}
+		while (list->n > before) {
+			list->n--;
+			cf_free((void *)list->v[list->n].candidate);
+			cf_free((void *)list->v[list->n].mid);
+		}
+		return CF_ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- legs and calls ---- */
+
+struct cf_leg *cf_leg_new(struct cf_call *call, struct cf_participant *participant,
+	struct cf_call_endpoint *endpoint, enum cf_leg_state state)
+{
+	struct cf_leg *leg = cf_alloc(sizeof(*leg));
+
+	if (!leg)
+		return NULL;
+	cf_rand_uuid(leg->id);
+	memcpy(leg->endpoint_id, endpoint->id, sizeof(leg->endpoint_id));
+	leg->call = call;
+	leg->participant = participant;
+	leg->endpoint = endpoint;
+	leg->state = state;
+	cf_list_push(&participant->legs, &leg->link);
+	cf_list_push(&endpoint->legs, &leg->endpoint_link);
+	return leg;
+}
+
+void cf_leg_detach(struct cf_leg *leg)
+{
+	cf_list_remove(&leg->endpoint_link);
+	leg->endpoint = NULL;
+	cf_candidates_done(&leg->candidates);
+}
+
+static void participant_done(struct cf_participant *participant)
+{
+	struct cf_list *node;
+
+	while ((node = cf_list_pop(&participant->legs))) {
+		struct cf_leg *leg = CF_CONTAINER_OF(node, struct cf_leg, link);
+
+		cf_leg_detach(leg);
+		cf_free(leg);
+	}
+	cf_free(participant->display_name);
+}
+
+void cf_call_free(struct cf_call_domain *domain, struct cf_call *call)
+{
+	for (size_t i = 0; i < CF_PARTICIPANTS; i++)
+		participant_done(&call->participants[i]);
+	if (call->callee) {
+		cf_list_remove(&call->ringing_link);
+		cf_call_user_release(domain, call->callee);
+	}
+	cf_map_remove(&domain->calls, &call->node);
+	cf_free(call->sdp);
+	cf_free(call->custom_context);
+	cf_free(call->end_reason);
+	cf_free(call);
+}
+
+static bool call_eq(const struct cf_map_node *node, const void *key)
+{
+	return strcmp(CF_CONTAINER_OF(node, struct cf_call, node)->id, key) == 0;
+}
+
+struct cf_call *cf_call_find(const struct cf_call_domain *domain, const char *call_id)
+{
+	struct cf_map_node *node = cf_map_find(&domain->calls,
+		cf_hash_bytes(call_id, strlen(call_id), domain->seed), call_eq, call_id);
+
+	return node ? CF_CONTAINER_OF(node, struct cf_call, node) : NULL;
+}
+
+/* ---- records and traces ---- */
+
+void cf_leg_record(
+	struct cf_call_domain *domain, struct cf_leg *leg, bool ended, struct cf_call_time now)
+{
+	struct cf_call_leg_record record;
+
+	if (!leg || leg->call->state == CF_CALL_RINGING || leg->call->connected_wall_ms == 0)
+		return;
+	leg->recorded_us = now.us;
+	if (!domain->ports.leg)
+		return;
+	record = (struct cf_call_leg_record){.leg_id = leg->id,
+		.call_id = leg->call->id,
+		.raw_id = leg->participant->raw_id,
+		.endpoint_id = leg->endpoint_id,
+		.start_wall_ms = leg->call->connected_wall_ms,
+		.end_wall_ms = now.wall_ms,
+		.ended = ended,
+		.code = leg->call->end.code,
+		.subcode = leg->call->end.subcode};
+	domain->ports.leg(&record, domain->arg);
+}
+
+static void trace_text(struct cf_call_domain *domain, struct cf_call *call, const char *room,
+	const char *kind, const char *endpoint_id, const char *detail, struct cf_call_time now)
+{
+	struct cf_call_trace entry = {.call_id = call->id,
+		.seq = ++call->trace_seq,
+		.wall_ms = now.wall_ms,
+		.room = room,
+		.kind = kind,
+		.endpoint_id = endpoint_id,
+		.detail = detail};
+
+	domain->ports.trace(&entry, domain->arg);
+}
+
+void cf_call_trace_step(struct cf_call_domain *domain, struct cf_call *call, const char *room,
+	const char *kind, const char *endpoint_id, json_t *detail, struct cf_call_time now)
+{
+	/* The end of the story always finds room. */
+	bool full = call->trace_seq >= CF_CALL_TRACE_MAX && strcmp(kind, "ended") != 0;
+	char *text = NULL;
+
+	if (domain->ports.trace && !full) {
+		text = detail ? cf_json_text(detail, NULL) : NULL;
+		trace_text(domain, call, room, kind, endpoint_id, text, now);
+	}
+	cf_free(text);
+	cf_json_free(detail);
+}
+
+int cf_call_trace_add(struct cf_call_domain *domain, const char *call_id, const char *room,
+	const char *kind, const char *detail, struct cf_call_time now)
+{
+	struct cf_call *call = cf_call_find(domain, call_id);
+
+	if (!call)
+		return CF_ENOTFOUND;
+	if (call->trace_seq >= CF_CALL_TRACE_MAX)
+		return CF_ELIMIT;
+	if (domain->ports.trace)
+		trace_text(domain, call, room, kind, NULL, detail, now);
+	return 0;
+}
+
+void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call)
+{
+	if (domain->ports.call_changed)
+		domain->ports.call_changed(call->id, domain->arg);
+}
+
+/* ---- looking ---- */
+
+static const char *participant_state(const struct cf_call *call, size_t i)
+{
+	if (call->state == CF_CALL_ENDED)
+		return "disconnected";
+	if (call->state == CF_CALL_CONNECTED)
+		return "connected";
+	return i == CF_CALLER ? "calling" : "ringing";
+}
+
+int cf_call_look(
+	const struct cf_call_domain *domain, const char *call_id, struct cf_call_view *ret_view)
+{
+	const struct cf_call *call = cf_call_find(domain, call_id);
+
+	if (!call)
+		return CF_ENOTFOUND;
+	*ret_view = (struct cf_call_view){.call_id = call->id,
+		.state = call->state,
+		.created_wall_ms = call->created_wall_ms,
+		.connected_wall_ms = call->connected_wall_ms,
+		.ended_wall_ms = call->ended_wall_ms,
+		.end = call->end,
+		.ice_transport = call->ice_transport,
+		.n_participants = CF_PARTICIPANTS};
+	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
+		const struct cf_participant *p = &call->participants[i];
+
+		ret_view->participants[i] = (struct cf_call_participant_view){.raw_id = p->raw_id,
+			.display_name = p->display_name,
+			.endpoint_id = p->active ? p->active->endpoint_id : NULL,
+			.state = participant_state(call, i)};
+	}
+	return 0;
+}
+
+bool cf_call_has_user(const struct cf_call_domain *domain, const char *call_id, const char *raw_id)
+{
+	const struct cf_call *call = cf_call_find(domain, call_id);
+
+	return call && (strcmp(call->participants[CF_CALLER].raw_id, raw_id) == 0 ||
+			       strcmp(call->participants[CF_CALLEE].raw_id, raw_id) == 0);
+}
