@@ -152,6 +152,28 @@ static uint64_t pair_due(
 	return pair->next_us;
 }
 
+/* The checks that keep or make the path in use: few, so neither queue nor pacing holds them up. */
+static bool urgent(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	return pair->state == CF_ICE_PAIR_SUCCEEDED &&
+	       (pair == agent->data || pair == agent->selected);
+}
+
+/* Whether a goes before b, both due. */
+static bool goes_before(const struct cf_ice_agent *agent, const struct ice_pair *a, uint64_t a_due,
+	const struct ice_pair *b, uint64_t b_due)
+{
+	bool now = urgent(agent, a) && a_due <= agent->now_us;
+
+	if (now != (urgent(agent, b) && b_due <= agent->now_us))
+		return now;
+	if (a->trigger && b->trigger)
+		return a->trigger < b->trigger;
+	if (a->trigger || b->trigger)
+		return a->trigger != 0;
+	return a_due < b_due;
+}
+
 static struct ice_pair *next_pair(const struct cf_ice_agent *agent, uint64_t *ret_due)
 {
 	struct ice_pair *best = NULL;
@@ -162,11 +184,8 @@ static struct ice_pair *next_pair(const struct cf_ice_agent *agent, uint64_t *re
 		struct ice_pair *pair = agent->pairs[i];
 		uint64_t due = pair_due(agent, pair, &reserve);
 
-		if (due == CF_TIME_NEVER)
-			continue;
-		if (best && best->trigger && (!pair->trigger || pair->trigger > best->trigger))
-			continue;
-		if (best && !pair->trigger && due >= best_due)
+		if (due == CF_TIME_NEVER ||
+			(best && !goes_before(agent, pair, due, best, best_due)))
 			continue;
 		best = pair;
 		best_due = due;
@@ -178,10 +197,11 @@ static struct ice_pair *next_pair(const struct cf_ice_agent *agent, uint64_t *re
 uint64_t ice_checks_due(const struct cf_ice_agent *agent)
 {
 	uint64_t due, token_us = ice_token_us(agent);
+	const struct ice_pair *pair = next_pair(agent, &due);
 
-	if (!next_pair(agent, &due))
+	if (!pair)
 		return CF_TIME_NEVER;
-	return due > token_us ? due : token_us;
+	return due > token_us || urgent(agent, pair) ? due : token_us;
 }
 
 static int write_check(const struct cf_ice_agent *agent, const struct ice_pair *pair,
@@ -282,7 +302,7 @@ void ice_checks_run(struct cf_ice_agent *agent)
 			return;
 		if (!may_try(agent, pair))
 			continue;
-		if (!ice_take_token(agent))
+		if (!ice_take_token(agent) && !urgent(agent, pair))
 			return;
 		send_check(agent, pair);
 	}

@@ -49,7 +49,7 @@ static uint64_t silence_us(const struct cf_ice_agent *agent)
 uint64_t ice_pair_probe_us(const struct cf_ice_agent *agent, const struct ice_pair *pair)
 {
 	uint64_t quiet = pair->last_rx_us + silence_us(agent) / 3;
-	uint64_t pause = silence_us(agent) / 8, rto = ice_rto(agent, pair);
+	uint64_t pause = silence_us(agent) / 16, rto = ice_rto(agent, pair);
 	uint64_t next = pair->last_sent_us + (pause > rto ? pause : rto);
 
 	if (agent->options.silence_ms == 0)
@@ -57,12 +57,12 @@ uint64_t ice_pair_probe_us(const struct cf_ice_agent *agent, const struct ice_pa
 	return quiet > next ? quiet : next;
 }
 
-/* Two questions in a row without an answer, and nothing else heard either. */
+/* Several questions in a row without an answer, and nothing else heard either. */
 bool ice_suspect(const struct cf_ice_agent *agent)
 {
 	const struct ice_pair *pair = agent->data;
 
-	return pair && agent->options.silence_ms > 0 && pair->unanswered >= 2 &&
+	return pair && agent->options.silence_ms > 0 && pair->unanswered >= 4 &&
 	       agent->now_us - pair->last_rx_us >= silence_us(agent) / 3;
 }
 
