@@ -415,3 +415,61 @@ void ice_call_done(struct ice_call *call)
 		cf_ice_agent_free(call->side[i].agent);
 	cf_vnet_free(call->net);
 }
+
+const char *const ice_net_names[] = {"public", "full", "restricted", "port", "symmetric",
+	"cgn-cone", "cgn-symmetric", "udp-blocked", "tcp-443"};
+
+static int realm_of(struct cf_vnet *net, enum ice_net_kind kind, int side)
+{
+	static const char *const outside[2] = {"198.51.100.10", "203.0.113.20"};
+	static const char *const shared[2] = {"100.64.1.10", "100.65.1.20"};
+	static const enum vnet_nat_kind kinds[] = {[FULL] = VNET_FULL,
+		[RESTRICTED] = VNET_RESTRICTED,
+		[PORT] = VNET_PORT,
+		[SYMMETRIC] = VNET_SYMMETRIC,
+		[CGN_CONE] = VNET_PORT,
+		[CGN_SYM] = VNET_SYMMETRIC,
+		[TCP_ANY] = VNET_BLOCKED,
+		[TCP_443] = VNET_BLOCKED};
+	struct vnet_nat_options nat = {.kind = kinds[kind], .outside = outside[side]};
+	int realm;
+
+	if (kind == PUBLIC)
+		return VNET_PUBLIC;
+	realm = cf_vnet_realm(net, VNET_PUBLIC, &nat);
+	if (kind == CGN_CONE || kind == CGN_SYM) {
+		/* The home's own NAT behind the carrier's. */
+		nat = (struct vnet_nat_options){.kind = VNET_PORT, .outside = shared[side]};
+		realm = cf_vnet_realm(net, realm, &nat);
+	}
+	return realm;
+}
+
+static void side_of(struct cf_vnet *net, struct ice_side *side, enum ice_net_kind kind, int index)
+{
+	static const char *const inside[2] = {"192.168.1.2", "192.168.7.3"};
+	static const char *const open[2] = {"198.51.100.77", "203.0.113.88"};
+	const char *relay = index ? "192.0.2.12" : "192.0.2.11";
+
+	ice_side_init(side, index == 0, realm_of(net, kind, index),
+		kind == PUBLIC ? open[index] : inside[index]);
+	side->stun = "192.0.2.1:3478";
+	if (kind == TCP_443)
+		side->relay_tls = relay;
+	else if (kind == TCP_ANY)
+		side->relay_tcp = relay;
+	else
+		side->relay_udp = relay;
+}
+
+void ice_call_setup(struct ice_call *call, const struct vnet_options *options, enum ice_net_kind a,
+	enum ice_net_kind b)
+{
+	memset(call, 0, sizeof(*call));
+	call->net = cf_vnet_new(options);
+	call->wan_us = options->wan_us;
+	call->signal_us = 2 * options->wan_us + 5000;
+	cf_vnet_stun(call->net, "192.0.2.1:3478");
+	side_of(call->net, &call->side[0], a, 0);
+	side_of(call->net, &call->side[1], b, 1);
+}

@@ -70,6 +70,26 @@ struct ice_call {
 	uint64_t media_gap_us[2]; /* the longest pause between two */
 };
 
+/* Kinds of network that a side may sit in. */
+enum ice_net_kind {
+	PUBLIC,
+	FULL,
+	RESTRICTED,
+	PORT,
+	SYMMETRIC,
+	CGN_CONE,
+	CGN_SYM,
+	TCP_ANY,
+	TCP_443,
+	N_KINDS
+};
+
+extern const char *const ice_net_names[];
+
+/** A call between two networks, STUN server at 192.0.2.1:3478, each side with the relay that its
+ * network lets it use. The whole of call is set; both sides may be changed before the start. */
+void ice_call_setup(struct ice_call *call, const struct vnet_options *options, enum ice_net_kind a,
+	enum ice_net_kind b);
 /** Side options as for a caller behind realm, host address given. */
 void ice_side_init(struct ice_side *side, bool controlling, int realm, const char *host);
 /** Side 0 offers now; side 1 starts when the offer is there. */

@@ -68,6 +68,7 @@ struct cf_vnet {
 	struct realm realms[MAX_REALMS];
 	int n_realms;
 	uint16_t next_port;
+	int blocked[2];       /* realms */
 	struct packet *queue; /* by time */
 };
 
@@ -201,6 +202,12 @@ uint64_t cf_vnet_sent(const struct cf_vnet *net)
 void cf_vnet_cut(struct cf_vnet *net, int realm, bool cut)
 {
 	net->realms[realm].cut = cut;
+}
+
+void cf_vnet_block(struct cf_vnet *net, int realm_a, int realm_b, bool block)
+{
+	net->blocked[0] = block ? realm_a : 0;
+	net->blocked[1] = block ? realm_b : 0;
 }
 
 void cf_vnet_reboot(struct cf_vnet *net, int realm)
@@ -424,6 +431,13 @@ static bool lost(struct cf_vnet *net, bool stream)
 	       draw(net) % 1000 < net->options.loss_permille;
 }
 
+static bool is_blocked(const struct cf_vnet *net, int from, int to)
+{
+	const int *b = net->blocked;
+
+	return b[0] != b[1] && ((from == b[0] && to == b[1]) || (from == b[1] && to == b[0]));
+}
+
 static uint64_t jitter(struct cf_vnet *net)
 {
 	return net->options.jitter_us ? draw(net) % net->options.jitter_us : 0;
@@ -471,7 +485,7 @@ void cf_vnet_send(struct cf_vnet *net, int sock, const struct cf_addr *dst, cons
 		send_unreachable(net, sock, dst);
 		return;
 	}
-	if (lost(net, stream))
+	if (lost(net, stream) || is_blocked(net, s->realm, realm))
 		return;
 	packet = new_packet(p, n);
 	packet->at = net->now + delay;

@@ -77,6 +77,8 @@ void cf_vnet_send(
 
 /** Everything sent from or to this realm's outside is lost from now on (or no longer). */
 void cf_vnet_cut(struct cf_vnet *net, int realm, bool cut);
+/** What two realms send each other's outside is lost (or no longer); all else passes. */
+void cf_vnet_block(struct cf_vnet *net, int realm_a, int realm_b, bool block);
 /** The NAT forgets its mappings, as after a reboot. */
 void cf_vnet_reboot(struct cf_vnet *net, int realm);
 void cf_vnet_set_loss(struct cf_vnet *net, unsigned permille);
@@ -96,7 +98,7 @@ uint64_t cf_vnet_next_us(const struct cf_vnet *net);
 /** Moves time to until_us at most. True and the event when one comes up to then. */
 bool cf_vnet_next(struct cf_vnet *net, uint64_t until_us, struct vnet_event *ret_event);
 
-/** Packets that reached a socket which is no relay, a server or a stranger, and all sent. */
+/** All packets sent so far. */
 uint64_t cf_vnet_sent(const struct cf_vnet *net);
 
 #endif
