@@ -77,7 +77,8 @@ static int digest(int alg, uint8_t *out, const void *p, size_t n)
 	if (!ts->md_ctx)
 		ts->md_ctx = EVP_MD_CTX_new();
 	if (!ts->md_ctx || EVP_DigestInit_ex2(ts->md_ctx, mds[alg], NULL) != 1 ||
-		EVP_DigestUpdate(ts->md_ctx, p, n) != 1 || EVP_DigestFinal_ex(ts->md_ctx, out, NULL) != 1)
+		EVP_DigestUpdate(ts->md_ctx, p, n) != 1 ||
+		EVP_DigestFinal_ex(ts->md_ctx, out, NULL) != 1)
 		return CF_ECRYPTO;
 	return 0;
 }
@@ -98,8 +99,8 @@ static EVP_MAC_CTX *mac_ctx(struct thread_state *ts, int alg)
 	return ts->mac_ctx[alg];
 }
 
-static int hmac(int alg, uint8_t *out, size_t out_len, struct cf_view k, const struct cf_view *parts,
-	size_t n_parts)
+static int hmac(int alg, uint8_t *out, size_t out_len, struct cf_view k,
+	const struct cf_view *parts, size_t n_parts)
 {
 	static const uint8_t empty[1];
 	struct thread_state *ts = state();
@@ -129,8 +130,8 @@ int cf_crypto_sha256(uint8_t out[static CF_SHA256_LEN], const void *p, size_t n)
 	return digest(ALG_SHA256, out, p, n);
 }
 
-int cf_crypto_hmac_sha1(uint8_t out[static CF_SHA1_LEN], struct cf_view k, const struct cf_view *parts,
-	size_t n_parts)
+int cf_crypto_hmac_sha1(uint8_t out[static CF_SHA1_LEN], struct cf_view k,
+	const struct cf_view *parts, size_t n_parts)
 {
 	return hmac(ALG_SHA1, out, CF_SHA1_LEN, k, parts, n_parts);
 }

@@ -23,10 +23,10 @@ CF_MUST_CHECK int cf_crypto_sha1(uint8_t out[static CF_SHA1_LEN], const void *p,
 CF_MUST_CHECK int cf_crypto_sha256(uint8_t out[static CF_SHA256_LEN], const void *p, size_t n);
 
 /** HMAC (RFC 2104) over several parts as if they stood in one piece. */
-CF_MUST_CHECK int cf_crypto_hmac_sha1(
-	uint8_t out[static CF_SHA1_LEN], struct cf_view key, const struct cf_view *parts, size_t n_parts);
-CF_MUST_CHECK int cf_crypto_hmac_sha256(
-	uint8_t out[static CF_SHA256_LEN], struct cf_view key, const struct cf_view *parts, size_t n_parts);
+CF_MUST_CHECK int cf_crypto_hmac_sha1(uint8_t out[static CF_SHA1_LEN], struct cf_view key,
+	const struct cf_view *parts, size_t n_parts);
+CF_MUST_CHECK int cf_crypto_hmac_sha256(uint8_t out[static CF_SHA256_LEN], struct cf_view key,
+	const struct cf_view *parts, size_t n_parts);
 
 /** Whether n bytes are equal, in constant time. */
 bool cf_crypto_equal(const void *a, const void *b, size_t n);

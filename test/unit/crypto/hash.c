@@ -31,9 +31,11 @@ static void hmacs(void **state)
 	uint8_t out[32];
 
 	(void)state;
-	assert_int_equal(cf_crypto_hmac_sha1(out, cf_view_str("Jefe"), parts, 2), 0); /* RFC 2202 3 */
+	assert_int_equal(
+		cf_crypto_hmac_sha1(out, cf_view_str("Jefe"), parts, 2), 0); /* RFC 2202 3 */
 	expect(out, 20, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
-	assert_int_equal(cf_crypto_hmac_sha256(out, cf_view_str("Jefe"), parts, 2), 0); /* RFC 4231 4.3 */
+	assert_int_equal(
+		cf_crypto_hmac_sha256(out, cf_view_str("Jefe"), parts, 2), 0); /* RFC 4231 4.3 */
 	expect(out, 32, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 	assert_int_equal(cf_crypto_hmac_sha256(out, cf_view_str(""), NULL, 0), 0);
 	expect(out, 32, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");

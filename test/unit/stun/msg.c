@@ -141,7 +141,8 @@ static void rfc8489_sha256(void **state)
 }
 
 /* One flipped bit before FINGERPRINT: refused by the parser or by the integrity check. (Behind
- * MESSAGE-INTEGRITY a FINGERPRINT whose type is spoilt is one more attribute that does not count.) */
+ * MESSAGE-INTEGRITY a FINGERPRINT whose type is spoilt is one more attribute that does not count.)
+ */
 static void flipped_bits(void **state)
 {
 	struct packet k;
