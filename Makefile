@@ -2,47 +2,105 @@
 # One door to everything. `make help` lists the targets.
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 SHELL := /bin/bash
 
 PYTHON := /usr/bin/python3
 ASAN := -Db_sanitize=address,undefined -Db_lundef=false
 TSAN := -Db_sanitize=thread -Db_lundef=false
-T ?= stun_msg
+NINJA := ninja --quiet
+T ?= sdp
 S ?= 60
+ARGS ?=
 
 # $(call configure,FOLDER,OPTIONS,ENVIRONMENT): sets up a build folder, and anew when a file came or went.
 define configure
-	@mkdir -p $(1); { tools/sources src; tools/sources apps; tools/sources test; tools/sources fuzz; } > $(1)/.files.new
+	@mkdir -p $(1); { tools/sources src; tools/sources apps; tools/sources test; tools/sources fuzz; tools/sources examples; ls docs/man 2>/dev/null || true; } > $(1)/.files.new
 	@if [ ! -f $(1)/build.ninja ]; then $(3) meson setup $(1) $(2) >$(1)/.setup.log 2>&1 || { cat $(1)/.setup.log; exit 1; }; \
 	elif ! cmp -s $(1)/.files $(1)/.files.new; then meson setup --reconfigure $(1) >$(1)/.setup.log 2>&1 || { cat $(1)/.setup.log; exit 1; }; fi
 	@mv $(1)/.files.new $(1)/.files
 endef
 
-.PHONY: help deps build run test check check-tsan check-integ netlab fuzz fuzz-brief bench lint fmt cover docs ci clean install
+.PHONY: help deps test-deps build build-asan build-tsan build-fuzz run test check check-tsan check-integ netlab \
+	fuzz fuzz-brief lint fmt cover docs install ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-deps: ## install what is missing (Debian packages; needs root or sudo)
-	@tools/install-deps
+deps: # what building needs
+	@tools/install-deps build
+
+test-deps: # what all the tests need
+	@tools/install-deps build test
+	@if [ -f test/integ/acs/package-lock.json ] && ! cmp -s test/integ/acs/package-lock.json test/integ/acs/node_modules/.installed; then \
+		echo "Installing the npm packages of test/integ/acs"; command -v npm >/dev/null || tools/install-deps node; \
+		npm ci --prefix test/integ/acs --no-audit --no-fund --silent </dev/null && \
+		cp test/integ/acs/package-lock.json test/integ/acs/node_modules/.installed; fi
 
 build: deps ## the programs and libraries, release with symbols, into build/
-	$(call configure,build,,)
-	@ninja -C build --quiet
+	$(call configure,build,-Dtests=false,)
+	@$(NINJA) -C build
 
-check: deps ## unit and scenario tests under ASan and UBSan
+build-asan: deps
 	$(call configure,build-asan,$(ASAN),)
-	@ninja -C build-asan --quiet
-	@meson test -C build-asan --print-errorlogs --suite unit --suite scenario
+	@$(NINJA) -C build-asan
 
-check-tsan: deps ## the same tests under TSan
+build-tsan: deps
 	$(call configure,build-tsan,$(TSAN),)
-	@ninja -C build-tsan --quiet
-	@meson test -C build-tsan --print-errorlogs --suite unit --suite scenario
+	@$(NINJA) -C build-tsan
+
+build-fuzz: test-deps
+	$(call configure,build-fuzz,-Dfuzz=true -Dtests=false $(ASAN),CC=clang)
+	@$(NINJA) -C build-fuzz
+
+run: build ## install what is missing, build, start callflowd --dev (ARGS='--json' and the like)
+	@exec build/callflowd --dev $(ARGS)
+
+test: test-deps ## everything that proves the product; ends with "N passed, N failed"
+	@$(PYTHON) tools/run-tests </dev/null
+
+check: build-asan ## unit and scenario tests under ASan and UBSan; under a minute
+	@meson test --no-rebuild -C build-asan --print-errorlogs --suite unit --suite scenario
+
+check-tsan: build-tsan ## the same tests under TSan
+	@meson test --no-rebuild -C build-tsan --print-errorlogs --suite unit --suite scenario
+
+check-integ: test-deps ## tests of the real daemon on loopback
+	@$(PYTHON) tools/run-tests integ
+
+netlab: test-deps build ## a call through every pair of networks, as root
+	@netlab/netlab pairs $(ARGS)
+
+fuzz: build-fuzz ## fuzz one target: T=sdp S=60
+	@tools/fuzz $(T) $(S)
+
+fuzz-brief: test-deps ## every fuzz target for a few seconds
+	@$(PYTHON) tools/run-tests fuzz
+
+lint: test-deps build ## the house rules: floors, sizes, headers, format, clang-tidy, docs
+	@tools/lint $(ARGS)
 
 fmt: ## put clang-format's hand on every C file
-	@tools/sources src | xargs clang-format -i
-	@find include src apps test fuzz bench -name '*.[ch]' | xargs clang-format -i
+	@find src apps include examples test fuzz bench -name '*.[ch]' 2>/dev/null | xargs clang-format -i
+
+cover: deps ## which lines the unit and scenario tests reach
+	@tools/install-deps cover
+	$(call configure,build-cover,-Db_coverage=true,)
+	@$(NINJA) -C build-cover
+	@meson test --no-rebuild -C build-cover --suite unit --suite scenario >/dev/null || true
+	@gcovr --root . --filter src/ --sort-uncovered --txt build-cover/cover.txt build-cover
+	@cat build-cover/cover.txt
+
+docs: ## the man pages as HTML, into build/docs/
+	@mkdir -p build/docs
+	@for page in docs/man/*.[1-8]; do mandoc -Thtml -O style=mandoc.css "$$page" > "build/docs/$$(basename "$$page").html"; done
+	@ls build/docs
+
+install: build ## install below DESTDIR and the prefix of meson
+	@meson install --no-rebuild -C build
+
+ci: ## what the gate runs
+	@.ci/run
 
 clean: ## remove the build folders
 	rm -rf build build-*

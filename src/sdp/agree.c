@@ -213,7 +213,8 @@ int cf_sdp_agree_answer(const struct cf_sdp_desc *offer, const struct cf_sdp_des
 
 		mine = &offer->media[i];
 		if (kind.len != mine->kind.len ||
-			strncasecmp((const char *)kind.p, (const char *)mine->kind.p, kind.len))
+			strncasecmp((const char *)kind.p, (const char *)mine->kind.p, kind.len) !=
+				0)
 			return CF_EBADMSG;
 		if (usable(mine) == CF_SDP_ACCEPTED)
 			agreed.index = i;
