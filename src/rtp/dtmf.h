@@ -55,8 +55,9 @@ struct cf_dtmf_event_info {
 
 struct cf_dtmf_receiver {
 	struct cf_dtmf_event_info now;
-	bool active; /* started, no end seen */
-	bool known;  /* now holds an event that was started */
+	bool active;         /* started, no end seen */
+	bool known;          /* now holds an event that was started */
+	uint32_t segment_ts; /* of the last packet: differs from now.ts in long events */
 	uint64_t last_us;
 };
 
@@ -67,8 +68,9 @@ enum cf_dtmf_result {
 };
 
 /** Takes in a payload. Each event gives one START and one END at most; when all start packets
- * were lost, END comes alone; when the end packets were, cf_dtmf_receiver_tick() ends it.
- * CF_EBADMSG for a malformed payload; events above 15 are NOTHING. */
+ * were lost, END comes alone; when the end packets were, cf_dtmf_receiver_tick() ends it, or the
+ * START of another does without saying so. CF_EBADMSG for a malformed payload; events above 15 are
+ * NOTHING. */
 int cf_dtmf_receiver_put(struct cf_dtmf_receiver *r, struct cf_view payload, uint32_t ts,
 	uint64_t now_us, struct cf_dtmf_event_info *ret_info);
 

@@ -74,8 +74,10 @@ struct cf_jitter *cf_jitter_free(struct cf_jitter *jitter);
 /** Forgets everything but the options. */
 void cf_jitter_reset(struct cf_jitter *jitter);
 
-/** A packet has arrived (copies payload). 0; CF_EEXIST duplicate; CF_EEXPIRED too late; CF_ELIMIT
- * too long; CF_EAGAIN after a jump, until the next packet confirms it. */
+/** A packet has arrived (copies payload). An empty payload says that no audio travels under this
+ * number (a telephone event): it is not missed, its timestamp not looked at. 0; CF_EEXIST
+ * duplicate; CF_EEXPIRED too late; CF_ELIMIT too long; CF_EAGAIN after a jump, until the next
+ * packet confirms it. */
 int cf_jitter_put(struct cf_jitter *jitter, uint32_t ssrc, uint16_t seq, uint32_t ts, bool marker,
 	struct cf_view payload, uint64_t now_us);
 
