@@ -62,7 +62,7 @@ struct cf_conf_users {
 /* Strings are owned, never NULL; "" means not given. Durations in milliseconds. */
 struct cf_conf {
 	struct {
-		struct cf_addr https;
+		struct cf_conf_addrs https;    /* HTTPS, and TURN over TLS or TCP beside it */
 		struct cf_conf_addrs stun;     /* STUN and TURN, UDP and TCP */
 		struct cf_conf_addrs turn_tls; /* TURN over TLS, besides the HTTPS port */
 		struct cf_conf_addrs metrics;  /* plain HTTP /metrics, none by default */

@@ -101,7 +101,6 @@ static int schema_type(struct cf_buf *out, const struct cf_conf_key *key)
 		[CF_CONF_DURATION] = "\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\"",
 		[CF_CONF_STRING] = "\"type\":\"string\"",
 		[CF_CONF_SECRET] = "\"type\":\"string\"",
-		[CF_CONF_ADDR] = "\"type\":\"string\"",
 		[CF_CONF_PORTS] = "\"type\":\"string\",\"pattern\":\"^[0-9]+-[0-9]+$\"",
 		[CF_CONF_ADDRS] = "\"type\":[\"array\",\"string\"],\"items\":{\"type\":\"string\"}",
 		[CF_CONF_IPS] = "\"type\":[\"array\",\"string\"],\"items\":{\"type\":\"string\"}",

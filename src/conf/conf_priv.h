@@ -12,7 +12,6 @@ enum cf_conf_type {
 	CF_CONF_DURATION, /* milliseconds, with ms, s, m, h, d */
 	CF_CONF_STRING,
 	CF_CONF_SECRET,
-	CF_CONF_ADDR,
 	CF_CONF_PORTS,
 	CF_CONF_ENUM,  /* one of names: its index */
 	CF_CONF_FLAGS, /* a list of names: bits by index */

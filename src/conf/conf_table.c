@@ -15,7 +15,7 @@ static const char *const LEVELS[] = {"debug", "info", "warn", "error", "off", NU
 
 /* clang-format off */
 const struct cf_conf_key cf_conf_keys[] = {
-	{"listen.https", CF_CONF_ADDR, AT(listen.https), "0.0.0.0:8443", "127.0.0.1:8443", false, 8443, 0, NULL,
+	{"listen.https", CF_CONF_ADDRS, AT(listen.https), "0.0.0.0:8443", "127.0.0.1:8443", false, 8443, 0, NULL,
 		"Where HTTPS, and TURN over TLS or TCP beside it, is served."},
 	{"listen.stun", CF_CONF_ADDRS, AT(listen.stun), "0.0.0.0:3478", "127.0.0.1:3478", false, 3478, 0, NULL,
 		"Where STUN and TURN are served over UDP and TCP."},

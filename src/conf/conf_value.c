@@ -99,11 +99,6 @@ static int put_string(const struct cf_conf_key *key, const char *text, void *out
 	return 0;
 }
 
-static int put_addr(const struct cf_conf_key *key, const char *text, void *out)
-{
-	return cf_addr_parse(out, text, (uint16_t)key->min);
-}
-
 static int put_ports(const struct cf_conf_key *key, const char *text, void *out)
 {
 	const char *dash = strchr(text, '-');
@@ -195,7 +190,6 @@ static const struct {
 	[CF_CONF_DURATION] = {put_duration, sizeof(int64_t), false},
 	[CF_CONF_STRING] = {put_string, 0, false},
 	[CF_CONF_SECRET] = {put_string, 0, false},
-	[CF_CONF_ADDR] = {put_addr, sizeof(struct cf_addr), false},
 	[CF_CONF_PORTS] = {put_ports, sizeof(struct cf_conf_ports), false},
 	[CF_CONF_ENUM] = {put_enum, sizeof(int64_t), false},
 	[CF_CONF_FLAGS] = {put_flag, sizeof(unsigned), true},
@@ -279,7 +273,6 @@ static const char *wants_names(const struct cf_conf_key *key, char *text, size_t
 static const char *const WANTS[] = {
 	[CF_CONF_BOOL] = "true or false",
 	[CF_CONF_SECRET] = "a text in one line",
-	[CF_CONF_ADDR] = "an address such as 192.0.2.1:8443 or \"[2001:db8::1]:8443\"",
 	[CF_CONF_ADDRS] = "a list of addresses such as [192.0.2.1:3478, \"[2001:db8::1]:3478\"]",
 	[CF_CONF_IPS] = "a list of addresses without port such as [192.0.2.1, \"2001:db8::1\"]",
 	[CF_CONF_CIDRS] = "a list of networks such as [10.0.0.0/8, \"fd00::/8\"]",

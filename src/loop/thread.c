@@ -8,6 +8,7 @@
 
 struct cf_loop_thread {
 	pthread_t thread;
+	bool joined;
 	struct cf_loop *loop;
 };
 
@@ -47,12 +48,20 @@ struct cf_loop_thread *cf_loop_thread_new(const char *name)
 	return thread;
 }
 
+void cf_loop_thread_join(struct cf_loop_thread *thread)
+{
+	if (!thread->joined)
+		pthread_join(thread->thread, NULL);
+	thread->joined = true;
+}
+
 struct cf_loop_thread *cf_loop_thread_free(struct cf_loop_thread *thread)
 {
 	if (!thread)
 		return NULL;
-	cf_loop_stop(thread->loop);
-	pthread_join(thread->thread, NULL);
+	if (!thread->joined)
+		cf_loop_stop(thread->loop);
+	cf_loop_thread_join(thread);
 	cf_loop_free(thread->loop);
 	return cf_free(thread);
 }
