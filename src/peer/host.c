@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The local addresses of a peer and their sockets. */
+#include "base/mem.h"
+#include "base/rand.h"
+#include "net/ifaddrs.h"
+#include "peer/peer_priv.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Random ports of a range to try before giving up. */
+#define PORT_TRIES 64
+#define SOCKET_BUFFER (256 * 1024)
+
+static void on_datagrams(
+	struct cf_udp *udp, const struct cf_udp_packet *packets, size_t n, void *arg)
+{
+	struct peer_host *host = arg;
+	struct cf_peer *peer = host->peer;
+
+	(void)udp;
+	peer_enter(peer);
+	for (size_t i = 0; i < n && !peer->freed; i++)
+		if (!peer_servers_input(host, &packets[i].src, packets[i].p, packets[i].len))
+			peer_packet(
+				peer, host->base, &packets[i].src, packets[i].p, packets[i].len);
+	peer_leave(peer);
+}
+
+static void on_icmp(struct cf_udp *udp, const struct cf_addr *dest, int err, void *arg)
+{
+	struct peer_host *host = arg;
+	struct cf_peer *peer = host->peer;
+
+	(void)udp;
+	(void)err;
+	if (host->base == NO_BASE)
+		return;
+	peer_enter(peer);
+	cf_ice_agent_unreachable(peer->ice, (unsigned)host->base, dest, CF_ICE_TROUBLE_ICMP,
+		cf_loop_now_us(peer->loop));
+	peer_leave(peer);
+}
+
+static int open_socket(struct peer_host *host, uint16_t port_min, uint16_t port_max)
+{
+	struct cf_udp_options options;
+	int err = CF_EADDRINUSE;
+
+	cf_udp_options_defaults(&options);
+	options.bind = host->addr;
+	options.recv_buffer = options.send_buffer = SOCKET_BUFFER;
+	options.recv = on_datagrams;
+	options.error = on_icmp;
+	options.arg = host;
+	for (int i = 0; i < PORT_TRIES && err == CF_EADDRINUSE; i++) {
+		uint32_t range = (uint32_t)port_max - port_min + 1;
+
+		options.bind.port =
+			port_min ? (uint16_t)(port_min + cf_rand_below(range)) : (uint16_t)0;
+		err = cf_udp_open(&host->udp, host->peer->loop, &options);
+	}
+	return err;
+}
+
+/* Tells the agent; a policy that keeps host candidates out leaves the socket to TURN. */
+static void add_base(struct peer_host *host)
+{
+	struct cf_ice_base_options base = {
+		.kind = CF_ICE_BASE_UDP, .addr = *cf_udp_local(host->udp)};
+	int id = cf_ice_agent_add_base(host->peer->ice, &base, cf_loop_now_us(host->peer->loop));
+
+	host->base = id < 0 ? NO_BASE : id;
+}
+
+static void open_host(
+	struct cf_peer *peer, const struct cf_addr *addr, const struct cf_peer_options *options)
+{
+	struct peer_host *host;
+
+	if (peer->n_hosts == CF_PEER_HOSTS_MAX)
+		return;
+	host = cf_alloc(sizeof(*host));
+	if (!host)
+		return;
+	host->peer = peer;
+	host->addr = *addr;
+	if (open_socket(host, options->port_min, options->port_max) < 0) {
+		cf_free(host);
+		return;
+	}
+	host->addr = *cf_udp_local(host->udp);
+	peer->hosts[peer->n_hosts++] = host;
+	add_base(host);
+}
+
+int peer_hosts_open(struct cf_peer *peer, const struct cf_peer_options *options)
+{
+	struct cf_ifaddr found[CF_IFADDRS_MAX];
+	int n;
+
+	for (size_t i = 0; options->hosts && i < options->n_hosts; i++)
+		open_host(peer, &options->hosts[i], options);
+	if (!options->hosts) {
+		n = cf_ifaddrs_list(found, CF_IFADDRS_MAX,
+			options->loopback ? CF_IFADDRS_LOOPBACK_ALSO : CF_IFADDRS_LOOPBACK_LAST);
+		for (int i = 0; i < n; i++)
+			open_host(peer, &found[i].addr, options);
+	}
+	return peer->n_hosts > 0 ? 0 : CF_EUNREACH;
+}
+
+void peer_host_free(struct peer_host *host)
+{
+	cf_udp_free(host->udp);
+	cf_free(host);
+}
+
+/* The source address that the kernel would choose: a connected UDP socket knows it. */
+static int source_towards(const struct cf_addr *addr, struct cf_addr *ret_source)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = cf_addr_to_sockaddr(addr, &sa);
+	int family = addr->family == CF_ADDR_IPV6 ? AF_INET6 : AF_INET;
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = CF_EUNREACH;
+
+	if (fd < 0)
+		return CF_EIO;
+	if (connect(fd, (struct sockaddr *)&sa, len) == 0) {
+		len = sizeof(sa);
+		if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+			err = cf_addr_from_sockaddr(ret_source, (struct sockaddr *)&sa);
+	}
+	close(fd);
+	return err;
+}
+
+struct peer_host *peer_host_towards(const struct cf_peer *peer, const struct cf_addr *addr)
+{
+	struct peer_host *same_family = NULL;
+	struct cf_addr source;
+
+	if (source_towards(addr, &source) < 0)
+		return NULL;
+	for (size_t i = 0; i < peer->n_hosts; i++) {
+		if (cf_addr_ip_eq(&peer->hosts[i]->addr, &source))
+			return peer->hosts[i];
+		if (peer->hosts[i]->addr.family == addr->family)
+			same_family = peer->hosts[i];
+	}
+	return same_family;
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peer/peer.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "peer/peer_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Turns of the pump until what is left waits for the next turn of the loop. */
+#define PUMP_ROUNDS 64
+
+static uint64_t now_of(const struct cf_peer *peer)
+{
+	return cf_loop_now_us(peer->loop);
+}
+
+/* Finding what a base of the agent stands for */
+
+static struct peer_host *host_of(const struct cf_peer *peer, unsigned base)
+{
+	for (size_t i = 0; i < peer->n_hosts; i++)
+		if (peer->hosts[i]->base == (int)base)
+			return peer->hosts[i];
+	return NULL;
+}
+
+static struct peer_server *server_of(const struct cf_peer *peer, unsigned base)
+{
+	for (size_t i = 0; i < peer->n_servers; i++)
+		if (peer->servers[i]->turn && peer->servers[i]->base == (int)base)
+			return peer->servers[i];
+	return NULL;
+}
+
+void peer_send(
+	struct cf_peer *peer, unsigned base, const struct cf_addr *to, const void *p, size_t n)
+{
+	struct peer_host *host = host_of(peer, base);
+	struct peer_server *server;
+
+	if (host) {
+		cf_udp_send(host->udp, to, p, n);
+		return;
+	}
+	server = server_of(peer, base);
+	if (server)
+		peer_server_send(server, to, p, n);
+}
+
+/* Outputs */
+
+static void set_state(struct cf_peer *peer, enum cf_peer_state state)
+{
+	if (peer->state == state)
+		return;
+	peer->state = state;
+	if (state == CF_PEER_CONNECTED && !peer->connected_us)
+		peer->connected_us = now_of(peer);
+	peer->callbacks.state(state, peer->arg);
+}
+
+/* The peer's state follows from those of the agent and of DTLS. */
+static void derive_state(struct cf_peer *peer)
+{
+	enum cf_ice_state ice = cf_ice_agent_state(peer->ice);
+	bool secure = peer->dtls && cf_dtls_state(peer->dtls) == CF_DTLS_CONNECTED;
+
+	if (peer->state == CF_PEER_FAILED)
+		return;
+	if (peer->secure_err || ice == CF_ICE_FAILED)
+		set_state(peer, CF_PEER_FAILED);
+	else if (ice == CF_ICE_DISCONNECTED && peer->connected_us)
+		set_state(peer, CF_PEER_DISCONNECTED);
+	else if (secure && (ice == CF_ICE_CONNECTED || ice == CF_ICE_COMPLETED))
+		set_state(peer, CF_PEER_CONNECTED);
+}
+
+static void on_selected(struct cf_peer *peer, const struct cf_ice_path *path)
+{
+	struct peer_server *server = server_of(peer, path->base);
+
+	peer->path = *path;
+	peer->path_known = true;
+	if (server)
+		(void)!cf_turn_client_bind(server->turn, &path->to, now_of(peer));
+	if (peer->state == CF_PEER_CONNECTED)
+		peer->callbacks.path(path, peer->arg);
+}
+
+static void on_permit(struct cf_peer *peer, const struct cf_ice_output *out)
+{
+	struct peer_server *server = server_of(peer, out->base);
+
+	if (server && cf_turn_client_permit(server->turn, &out->addr, now_of(peer)) < 0)
+		cf_ice_agent_unreachable(
+			peer->ice, out->base, &out->addr, CF_ICE_TROUBLE_DENIED, now_of(peer));
+}
+
+static void on_output(struct cf_peer *peer, const struct cf_ice_output *out)
+{
+	char text[CF_ICE_CANDIDATE_TEXT_MAX];
+
+	switch (out->kind) {
+	case CF_ICE_OUT_LOCAL_CANDIDATE:
+		if (cf_ice_candidate_print(&out->candidate, text, sizeof(text)) > 0)
+			peer->callbacks.candidate(text, peer->arg);
+		break;
+	case CF_ICE_OUT_GATHERING_DONE:
+		peer->callbacks.gathered(peer->arg);
+		break;
+	case CF_ICE_OUT_PERMIT:
+		on_permit(peer, out);
+		break;
+	case CF_ICE_OUT_SEND:
+		peer_send(peer, out->base, &out->addr, out->data.p, out->data.len);
+		break;
+	case CF_ICE_OUT_SELECTED:
+		on_selected(peer, &out->path);
+		break;
+	case CF_ICE_OUT_STATE:
+		break;
+	}
+}
+
+static void tell_bases_done(struct cf_peer *peer)
+{
+	if (peer->bases_done || !peer->servers_done || !peer_servers_settled(peer))
+		return;
+	peer->bases_done = true;
+	cf_ice_agent_bases_done(peer->ice, now_of(peer));
+}
+
+static void on_timer(struct cf_timer *timer, void *arg)
+{
+	struct cf_peer *peer = arg;
+
+	(void)timer;
+	cf_ice_agent_tick(peer->ice, now_of(peer));
+	peer_pump(peer);
+}
+
+static void arm(struct cf_peer *peer)
+{
+	uint64_t due_us = cf_ice_agent_deadline(peer->ice);
+
+	for (size_t i = 0; i < peer->n_servers; i++) {
+		struct cf_turn_client *turn = peer->servers[i]->turn;
+
+		if (turn && cf_turn_client_deadline(turn) < due_us)
+			due_us = cf_turn_client_deadline(turn);
+	}
+	if (peer->dtls && cf_dtls_deadline(peer->dtls) < due_us)
+		due_us = cf_dtls_deadline(peer->dtls);
+	(void)!cf_timer_set(&peer->timer, peer->loop, due_us, on_timer, peer);
+}
+
+static void destroy(struct cf_peer *peer)
+{
+	cf_defer_cancel(&peer->defer);
+	cf_timer_stop(&peer->timer);
+	cf_timer_stop(&peer->stream_timer);
+	for (size_t i = 0; i < peer->n_servers; i++)
+		peer_server_free(peer->servers[i]);
+	for (size_t i = 0; i < peer->n_hosts; i++)
+		peer_host_free(peer->hosts[i]);
+	cf_dtls_free(peer->dtls);
+	cf_ice_agent_free(peer->ice);
+	cf_free(peer);
+}
+
+void peer_pump(struct cf_peer *peer)
+{
+	struct cf_ice_output out;
+
+	if (peer->depth > 0)
+		return; /* who holds the peer pumps at the end */
+	peer->depth++;
+	for (int round = 0; round < PUMP_ROUNDS && !peer->freed; round++) {
+		bool any = false;
+
+		while (!peer->freed && cf_ice_agent_output(peer->ice, &out)) {
+			any = true;
+			on_output(peer, &out);
+		}
+		for (size_t i = 0; !peer->freed && i < peer->n_servers; i++)
+			any |= peer_server_pump(peer->servers[i]);
+		if (!peer->freed)
+			tell_bases_done(peer);
+		if (!any)
+			break;
+	}
+	if (!peer->freed)
+		peer_secure_pump(peer);
+	if (!peer->freed)
+		derive_state(peer);
+	peer->depth--;
+	if (peer->freed)
+		destroy(peer);
+	else
+		arm(peer);
+}
+
+void peer_enter(struct cf_peer *peer)
+{
+	peer->depth++;
+}
+
+void peer_leave(struct cf_peer *peer)
+{
+	peer->depth--;
+	if (peer->freed)
+		destroy(peer);
+	else
+		peer_pump(peer);
+}
+
+static void deferred_pump(void *arg)
+{
+	peer_pump(arg);
+}
+
+void peer_pump_later(struct cf_peer *peer)
+{
+	cf_defer_set(&peer->defer, peer->loop, deferred_pump, peer);
+}
+
+void peer_packet(struct cf_peer *peer, int base, const struct cf_addr *src, uint8_t *p, size_t n)
+{
+	if (base == NO_BASE || peer->freed)
+		return;
+	if (cf_ice_agent_input(peer->ice, (unsigned)base, src, p, n, now_of(peer)))
+		return;
+	if (!cf_ice_agent_accepts(peer->ice, (unsigned)base, src))
+		return;
+	/* The agent may have selected this very path with the packet before: send by it already. */
+	if (!peer->path_known)
+		peer->path_known = cf_ice_agent_selected(peer->ice, &peer->path);
+	cf_ice_agent_note_received(peer->ice, (unsigned)base, src, now_of(peer));
+	peer_secure_input(peer, p, n);
+}
+
+/* Life */
+
+static struct cf_ice_agent *new_agent(const struct cf_peer_options *options)
+{
+	struct cf_ice_options ice;
+
+	cf_ice_options_defaults(&ice);
+	ice.controlling = options->controlling;
+	ice.policy = options->policy;
+	return cf_ice_agent_new(&ice, cf_loop_now_us(options->loop));
+}
+
+struct cf_peer *cf_peer_new(const struct cf_peer_options *options)
+{
+	struct cf_peer *peer = cf_alloc(sizeof(*peer));
+
+	if (!peer)
+		return NULL;
+	peer->loop = options->loop;
+	peer->callbacks = options->callbacks;
+	peer->arg = options->arg;
+	peer->identity = options->identity;
+	peer->tls = options->tls;
+	peer->pool = options->pool;
+	peer->policy = options->policy;
+	peer->ice = new_agent(options);
+	if (!peer->ice || peer_hosts_open(peer, options) < 0) {
+		destroy(peer);
+		return NULL;
+	}
+	cf_peer_add_servers(peer, options->servers, options->n_servers);
+	peer_pump_later(peer);
+	return peer;
+}
+
+struct cf_peer *cf_peer_free(struct cf_peer *peer)
+{
+	if (!peer || peer->freed)
+		return NULL;
+	peer_secure_stop(peer);
+	peer_servers_release(peer);
+	if (peer->depth > 0)
+		peer->freed = true;
+	else
+		destroy(peer);
+	return NULL;
+}
+
+/* The other side */
+
+int cf_peer_set_remote(struct cf_peer *peer, const struct cf_peer_remote *remote)
+{
+	bool again = peer->remote_ufrag[0] != 0;
+	int err;
+
+	if (strlen(remote->ufrag) >= sizeof(peer->remote_ufrag))
+		return CF_EINVAL;
+	if (again && strcmp(peer->remote_ufrag, remote->ufrag) == 0)
+		return 0;
+	if (!peer->dtls) {
+		err = peer_secure_start(peer, remote);
+		if (err)
+			return err;
+	}
+	if (again)
+		cf_ice_agent_restart(peer->ice, now_of(peer));
+	err = cf_ice_agent_set_remote(
+		peer->ice, remote->ufrag, remote->pwd, remote->ice_lite, now_of(peer));
+	if (err)
+		return err;
+	snprintf(peer->remote_ufrag, sizeof(peer->remote_ufrag), "%s", remote->ufrag);
+	if (!peer->checking_us)
+		peer->checking_us = now_of(peer);
+	peer_pump_later(peer);
+	return 0;
+}
+
+int cf_peer_add_remote_candidate(struct cf_peer *peer, const char *text, size_t n)
+{
+	struct cf_ice_candidate candidate;
+	int err;
+
+	if (n == 0) {
+		cf_peer_end_of_remote_candidates(peer);
+		return 0;
+	}
+	err = cf_ice_candidate_parse(&candidate, text, n);
+	if (!err)
+		err = cf_ice_agent_add_remote(peer->ice, &candidate, now_of(peer));
+	peer_pump_later(peer);
+	return err;
+}
+
+void cf_peer_end_of_remote_candidates(struct cf_peer *peer)
+{
+	cf_ice_agent_end_of_remotes(peer->ice, now_of(peer));
+	peer_pump_later(peer);
+}
+
+/* Looking */
+
+const char *cf_peer_ufrag(const struct cf_peer *peer)
+{
+	return cf_ice_agent_ufrag(peer->ice);
+}
+
+const char *cf_peer_pwd(const struct cf_peer *peer)
+{
+	return cf_ice_agent_pwd(peer->ice);
+}
+
+enum cf_peer_state cf_peer_state(const struct cf_peer *peer)
+{
+	return peer->state;
+}
+
+bool cf_peer_path(const struct cf_peer *peer, struct cf_ice_path *ret_path)
+{
+	return cf_ice_agent_selected(peer->ice, ret_path);
+}
+
+const char *cf_peer_why(const struct cf_peer *peer, char *text, size_t cap)
+{
+	if (peer->secure_err) {
+		snprintf(text, cap, "the DTLS handshake failed: %s", cf_err_text(peer->secure_err));
+		return text;
+	}
+	return cf_ice_agent_why(peer->ice, text, cap);
+}
+
+const struct cf_ice_agent *cf_peer_agent(const struct cf_peer *peer)
+{
+	return peer->ice;
+}
+
+uint64_t cf_peer_checking_us(const struct cf_peer *peer)
+{
+	return peer->checking_us;
+}
+
+uint64_t cf_peer_connected_us(const struct cf_peer *peer)
+{
+	return peer->connected_us;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One media connection to one peer: the sockets, TURN clients, ICE agent and DTLS-SRTP of a call,
+ * put together on one loop. RTP and RTCP go in and come out as plain packets; what they mean is the
+ * user's. Signalling is the user's too: candidates and credentials go through callbacks and calls.
+ *
+ * A peer belongs to its loop's thread. Callbacks come on it, never from inside a function of this
+ * header; a callback may free the peer.
+ */
+#ifndef CF_PEER_PEER_H
+#define CF_PEER_PEER_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/view.h"
+#include "dtls/dtls.h"
+#include "ice/agent.h"
+#include "loop/loop.h"
+#include "loop/thread.h"
+#include "net/tls.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cf_peer;
+
+#define CF_PEER_SERVERS_MAX 12
+#define CF_PEER_HOSTS_MAX 8
+#define CF_PEER_PACKET_MAX 1500
+
+/* A STUN or TURN server as signalling names it. */
+struct cf_peer_server {
+	const char *url;
+	const char *username; /* TURN */
+	const char *credential;
+};
+
+enum cf_peer_state {
+	CF_PEER_CONNECTING,
+	CF_PEER_CONNECTED,    /* media flows */
+	CF_PEER_DISCONNECTED, /* the path went silent */
+	CF_PEER_FAILED,       /* no path, or the DTLS handshake failed: see cf_peer_failure() */
+};
+
+struct cf_peer_callbacks {
+	/** A candidate to be signalled ("candidate:..."). */
+	void (*candidate)(const char *text, void *arg);
+	/** No more candidates for now. */
+	void (*gathered)(void *arg);
+	void (*state)(enum cf_peer_state state, void *arg);
+	/** The path in use changed; only while connected, and once on connecting. */
+	void (*path)(const struct cf_ice_path *path, void *arg);
+	/** A decrypted packet; its bytes are lent until return and may be changed. */
+	void (*rtp)(uint8_t *packet, size_t n, uint64_t now_us, void *arg);
+	void (*rtcp)(uint8_t *packet, size_t n, uint64_t now_us, void *arg);
+};
+
+struct cf_peer_options {
+	struct cf_loop *loop;
+	bool controlling;
+	enum cf_ice_policy policy;
+	const struct cf_peer_server *servers;
+	size_t n_servers;
+	const struct cf_addr *hosts; /* addresses to use; NULL: those of the interfaces */
+	size_t n_hosts;
+	bool loopback;               /* of the interfaces' addresses, loopback ones too */
+	uint16_t port_min, port_max; /* of host sockets; 0: any */
+	const struct cf_dtls_identity *identity; /* outlives the peer */
+	struct cf_tls *tls;   /* for TURN over TLS, outlives the peer; NULL: none */
+	struct cf_pool *pool; /* for looking names up, outlives the peer */
+	struct cf_peer_callbacks callbacks;
+	void *arg;
+};
+
+/** A peer that gathers at once (options are copied). NULL without memory or any socket. */
+CF_MUST_CHECK struct cf_peer *cf_peer_new(const struct cf_peer_options *options);
+
+/** Closes: DTLS says goodbye, relays are given back. NULL is fine; returns NULL. */
+struct cf_peer *cf_peer_free(struct cf_peer *peer);
+
+/** Our ICE credentials; valid until restart or free. */
+const char *cf_peer_ufrag(const struct cf_peer *peer);
+const char *cf_peer_pwd(const struct cf_peer *peer);
+
+/* More servers (call-bound TURN credentials arrive behind the call's id). Those whose URL is known
+ * already are left out. */
+void cf_peer_add_servers(struct cf_peer *peer, const struct cf_peer_server *servers, size_t n);
+
+/** No more servers will come: once all have answered or failed, `gathered` is called. */
+void cf_peer_servers_done(struct cf_peer *peer);
+
+struct cf_peer_remote {
+	const char *ufrag;
+	const char *pwd;
+	bool ice_lite;
+	bool dtls_client;        /* our role */
+	const char *hash;        /* of the other side's certificate: "sha-256" ... */
+	const char *fingerprint; /* "AB:CD:..." */
+};
+
+/** What the other side's description says. A second time: only changed ICE credentials matter (an
+ * ICE restart of the other side). 0, CF_EINVAL, CF_ENOMEM, CF_ECRYPTO. */
+CF_MUST_CHECK int cf_peer_set_remote(struct cf_peer *peer, const struct cf_peer_remote *remote);
+
+/** A candidate of the other side, "candidate:..."; 0 or the error of cf_ice_candidate_parse(). An
+ * empty text is end-of-candidates (RFC 8838). */
+int cf_peer_add_remote_candidate(struct cf_peer *peer, const char *text, size_t n);
+void cf_peer_end_of_remote_candidates(struct cf_peer *peer);
+
+/** Encrypts the packet in place (cap leaves at least 32 bytes behind n) and sends it. n, or
+ * CF_ESTATE while there is no path or key, CF_ENOSPC. */
+int cf_peer_send_rtp(struct cf_peer *peer, uint8_t *packet, size_t n, size_t cap);
+int cf_peer_send_rtcp(struct cf_peer *peer, uint8_t *packet, size_t n, size_t cap);
+
+enum cf_peer_state cf_peer_state(const struct cf_peer *peer);
+
+/** The path in use; false while there is none. */
+bool cf_peer_path(const struct cf_peer *peer, struct cf_ice_path *ret_path);
+
+/** Why this path, or why none: sentences for people. Returns text. */
+const char *cf_peer_why(const struct cf_peer *peer, char *text, size_t cap);
+
+/** The agent, for its pairs and candidates; borrowed. */
+const struct cf_ice_agent *cf_peer_agent(const struct cf_peer *peer);
+
+/** When the first check could go out (both descriptions known), and when media could flow; 0: not
+ * yet. Microseconds of the loop's clock. */
+uint64_t cf_peer_checking_us(const struct cf_peer *peer);
+uint64_t cf_peer_connected_us(const struct cf_peer *peer);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the peer room: how its parts see each other. */
+#ifndef CF_PEER_PRIV_H
+#define CF_PEER_PRIV_H
+
+#include "net/resolve.h"
+#include "net/stream.h"
+#include "net/udp.h"
+#include "peer/peer.h"
+#include "peer/url.h"
+#include "stun/msg.h"
+#include "turn/client.h"
+
+#define NO_BASE (-1)
+
+/* A local address with its UDP socket. */
+struct peer_host {
+	struct cf_peer *peer;
+	struct cf_udp *udp; /* owned */
+	struct cf_addr addr;
+	int base; /* of the ICE agent; NO_BASE when the policy keeps it out */
+};
+
+enum peer_relay_state {
+	RELAY_RESOLVING,
+	RELAY_WAITING,    /* for its turn: another one is being tried */
+	RELAY_CONNECTING, /* TCP, TLS */
+	RELAY_STANDBY,    /* connected; another one is allocating */
+	RELAY_RUNNING,    /* its TURN client works */
+	RELAY_DEAD,
+};
+
+/* A STUN or TURN server at one URL. */
+struct peer_server {
+	struct cf_peer *peer;
+	struct cf_peer_url url;
+	char *text; /* owned: the URL as given */
+	char *username;
+	char *credential;
+	struct cf_addr addr;
+	struct cf_resolve *resolving; /* NULL once known */
+	enum peer_relay_state state;
+	struct peer_host *host;      /* TURN over UDP: whose socket it shares */
+	struct cf_stream *stream;    /* TURN over TCP and TLS; owned */
+	struct cf_turn_client *turn; /* owned */
+	int base;                    /* of the ICE agent once allocated */
+	bool allocated;
+	bool ipv6_tried; /* the relay had no IPv4 to give */
+};
+
+struct cf_peer {
+	struct cf_loop *loop;
+	struct cf_peer_callbacks callbacks;
+	void *arg;
+	const struct cf_dtls_identity *identity;
+	struct cf_tls *tls;
+	struct cf_pool *pool;
+	enum cf_ice_policy policy;
+	enum cf_peer_state state;
+	struct cf_ice_agent *ice;
+	struct cf_dtls *dtls; /* NULL until the remote description is known */
+	int secure_err;       /* why DTLS failed, 0 while it has not */
+	char remote_ufrag[257];
+	struct cf_timer timer;        /* the earliest deadline of agent, TURN clients and DTLS */
+	struct cf_timer stream_timer; /* when TURN over TCP and TLS gets its turn */
+	struct cf_defer defer;
+	struct peer_host *hosts[CF_PEER_HOSTS_MAX];
+	size_t n_hosts;
+	struct peer_server *servers[CF_PEER_SERVERS_MAX];
+	size_t n_servers;
+	bool servers_done;
+	bool streams_due; /* the head start of UDP is over */
+	bool bases_done;  /* told to the agent */
+	bool path_known;  /* the agent has selected one */
+	bool freed;       /* by a callback: goes when the pump ends */
+	unsigned depth;   /* of the pump */
+	struct cf_ice_path path;
+	uint64_t checking_us, connected_us;
+	char failure[160];
+};
+
+/* peer.c */
+/** Takes all outputs, tells the user, arms the timer. May free the peer. */
+void peer_pump(struct cf_peer *peer);
+/** Around callbacks of sockets and timers: between them the peer stays, even if a callback of the
+ * user frees it; leaving pumps, or destroys. */
+void peer_enter(struct cf_peer *peer);
+void peer_leave(struct cf_peer *peer);
+/** Has the pump run at the end of this turn. */
+void peer_pump_later(struct cf_peer *peer);
+/** A packet from the other side or a stranger, unwrapped from any relay; base NO_BASE: ignored. */
+void peer_packet(struct cf_peer *peer, int base, const struct cf_addr *src, uint8_t *p, size_t n);
+/** Sends on a base of the agent; media: worth a channel. */
+void peer_send(
+	struct cf_peer *peer, unsigned base, const struct cf_addr *to, const void *p, size_t n);
+
+/* host.c */
+int peer_hosts_open(struct cf_peer *peer, const struct cf_peer_options *options);
+void peer_host_free(struct peer_host *host);
+/** The host from whose address the kernel would send to addr, or NULL. */
+struct peer_host *peer_host_towards(const struct cf_peer *peer, const struct cf_addr *addr);
+
+/* server.c */
+/** Whether there is nothing left to wait for: each server has answered, or failed, or is spare. */
+bool peer_servers_settled(const struct cf_peer *peer);
+/** Tells the servers that allocations are no longer needed. */
+void peer_servers_release(struct cf_peer *peer);
+void peer_server_free(struct peer_server *server);
+/** Takes outputs and events of a TURN client; whether there were any. */
+bool peer_server_pump(struct peer_server *server);
+/** A datagram from a TURN server on a host's socket: true when it was for a TURN client. */
+bool peer_servers_input(struct peer_host *host, const struct cf_addr *src, uint8_t *p, size_t n);
+/** Data to a peer through the relay. */
+void peer_server_send(
+	struct peer_server *server, const struct cf_addr *to, const void *p, size_t n);
+
+/* secure.c: DTLS and SRTP */
+int peer_secure_start(struct cf_peer *peer, const struct cf_peer_remote *remote);
+void peer_secure_input(struct cf_peer *peer, uint8_t *p, size_t n);
+/** Sends the flights that wait and sees whether the handshake is done. */
+void peer_secure_pump(struct cf_peer *peer);
+void peer_secure_stop(struct cf_peer *peer);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two peers on loopback sockets, each signalling to the other by function call: ICE, DTLS, SRTP. */
+#include "harness/harness.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "peer/session.h"
+#include "relay/io/server.h"
+#include "rtp/packet.h"
+
+#include <stdio.h>
+
+#define CANDIDATES_MAX 16
+#define PATIENCE_US (5 * CF_US_PER_S)
+
+struct side {
+	struct cf_loop *loop;
+	struct side *other;
+	struct cf_peer *peer;
+	struct cf_session session;
+	struct cf_dtls_identity *identity;
+	char *candidates[CANDIDATES_MAX];
+	size_t n_candidates;
+	bool trickling;
+	bool gathered;
+	enum cf_peer_state state;
+	size_t n_rtp;
+	size_t n_rtcp;
+	uint8_t last_payload;
+	/* Through a relay. */
+	enum cf_ice_policy policy;
+	struct cf_peer_server servers[2];
+	size_t n_servers;
+};
+
+static void on_candidate(const char *text, void *arg)
+{
+	struct side *side = arg;
+
+	if (side->trickling)
+		assert_int_equal(
+			cf_peer_add_remote_candidate(side->other->peer, text, strlen(text)), 0);
+	else if (side->n_candidates < CANDIDATES_MAX)
+		side->candidates[side->n_candidates++] = cf_strdup(text);
+}
+
+static void on_gathered(void *arg)
+{
+	((struct side *)arg)->gathered = true;
+}
+
+static void on_state(enum cf_peer_state state, void *arg)
+{
+	((struct side *)arg)->state = state;
+}
+
+static void on_path(const struct cf_ice_path *path, void *arg)
+{
+	(void)path;
+	(void)arg;
+}
+
+static void on_rtp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
+{
+	struct side *side = arg;
+	struct cf_rtp_packet rtp;
+
+	(void)now_us;
+	assert_int_equal(cf_rtp_packet_parse(&rtp, packet, n), 0);
+	assert_int_equal(rtp.payload.len, 3);
+	side->last_payload = rtp.payload.p[0];
+	side->n_rtp++;
+}
+
+static void on_rtcp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
+{
+	(void)packet;
+	(void)n;
+	(void)now_us;
+	((struct side *)arg)->n_rtcp++;
+}
+
+static void open_side(
+	struct side *side, struct cf_loop *loop, struct cf_pool *pool, bool controlling)
+{
+	struct cf_addr host;
+	struct cf_peer_options options = {.loop = loop,
+		.controlling = controlling,
+		.hosts = &host,
+		.n_hosts = 1,
+		.policy = side->policy,
+		.servers = side->servers,
+		.n_servers = side->n_servers,
+		.pool = pool,
+		.callbacks = {.candidate = on_candidate,
+			.gathered = on_gathered,
+			.state = on_state,
+			.path = on_path,
+			.rtp = on_rtp,
+			.rtcp = on_rtcp},
+		.arg = side};
+
+	assert_int_equal(cf_addr_parse(&host, "127.0.0.1", 0), 0);
+	side->loop = loop;
+	if (!side->identity)
+		assert_int_equal(cf_dtls_identity_new(&side->identity), 0);
+	options.identity = side->identity;
+	cf_session_init(&side->session, side->identity);
+	side->peer = cf_peer_new(&options);
+	assert_non_null(side->peer);
+	cf_peer_servers_done(side->peer);
+}
+
+static void close_side(struct side *side)
+{
+	cf_peer_free(side->peer);
+	cf_session_done(&side->session);
+	cf_dtls_identity_free(side->identity);
+	for (size_t i = 0; i < side->n_candidates; i++)
+		cf_free(side->candidates[i]);
+}
+
+static char *describe(struct side *side, bool answer)
+{
+	struct cf_view views[CANDIDATES_MAX];
+	char *sdp;
+
+	for (size_t i = 0; i < side->n_candidates; i++)
+		views[i] = cf_view_str(side->candidates[i]);
+	sdp = cf_session_describe(
+		&side->session, side->peer, answer, CF_SDP_SENDRECV, views, side->n_candidates);
+	assert_non_null(sdp);
+	return sdp;
+}
+
+static void run_until(struct cf_loop *loop, const bool *done)
+{
+	uint64_t end_us = cf_clock_us() + PATIENCE_US;
+
+	while (!*done && cf_clock_us() < end_us)
+		assert_int_equal(cf_loop_run_once(loop, 10), 0);
+}
+
+static void run_until_states(struct side *a, struct side *b, enum cf_peer_state state)
+{
+	uint64_t end_us = cf_clock_us() + PATIENCE_US;
+
+	while ((a->state != state || b->state != state) && cf_clock_us() < end_us)
+		assert_int_equal(cf_loop_run_once(a->loop, 10), 0);
+	assert_int_equal(a->state, state);
+	assert_int_equal(b->state, state);
+}
+
+static void connect_sides(struct side *a, struct side *b, bool spoil_fingerprint)
+{
+	char *offer, *answer;
+
+	a->other = b;
+	b->other = a;
+	run_until(a->loop, &a->gathered);
+	run_until(b->loop, &b->gathered);
+	offer = describe(a, false);
+	assert_int_equal(cf_session_take_remote(&b->session, offer, false), 0);
+	answer = describe(b, true);
+	if (spoil_fingerprint) {
+		char *print = strstr(answer, "sha-256 ") + strlen("sha-256 ");
+
+		print[0] = print[0] == 'A' ? 'B' : 'A';
+	}
+	assert_int_equal(cf_session_take_remote(&a->session, answer, true), 0);
+	a->trickling = b->trickling = true;
+	assert_int_equal(cf_session_apply(&a->session, a->peer), 0);
+	assert_int_equal(cf_session_apply(&b->session, b->peer), 0);
+	cf_free(offer);
+	cf_free(answer);
+}
+
+static void send_one(struct side *side, uint16_t seq, uint8_t byte)
+{
+	uint8_t payload[3] = {byte, 2, 3}, packet[CF_PEER_PACKET_MAX];
+	struct cf_rtp_packet rtp = {.payload_type = 111,
+		.seq = seq,
+		.ts = seq * 960u,
+		.ssrc = side->session.ssrc,
+		.payload = {payload, sizeof(payload)}};
+	int n = cf_rtp_packet_write(packet, sizeof(packet), &rtp, NULL, 0);
+
+	assert_int_equal(cf_peer_send_rtp(side->peer, packet, (size_t)n, sizeof(packet)), n);
+}
+
+static void media_flows_both_ways(void **state)
+{
+	struct cf_loop *loop = cf_loop_new();
+	struct cf_pool *pool = cf_pool_new("dns", 1, 8);
+	struct side a = {.n_rtp = 0}, b = {.n_rtp = 0};
+	uint64_t end_us = cf_clock_us() + PATIENCE_US;
+	struct cf_ice_path path;
+	char why[512];
+
+	(void)state;
+	open_side(&a, loop, pool, true);
+	open_side(&b, loop, pool, false);
+	connect_sides(&a, &b, false);
+	run_until_states(&a, &b, CF_PEER_CONNECTED);
+	assert_true(cf_peer_path(a.peer, &path));
+	assert_int_equal(path.kind, CF_ICE_PATH_DIRECT);
+	assert_true(strlen(cf_peer_why(a.peer, why, sizeof(why))) > 0);
+	for (uint16_t i = 1; i <= 20; i++) {
+		send_one(&a, i, 7);
+		send_one(&b, i, 9);
+	}
+	while ((a.n_rtp < 20 || b.n_rtp < 20) && cf_clock_us() < end_us)
+		cf_loop_run_once(loop, 10);
+	assert_int_equal(a.n_rtp, 20);
+	assert_int_equal(b.n_rtp, 20);
+	assert_int_equal(a.last_payload, 9);
+	assert_int_equal(b.last_payload, 7);
+	close_side(&a);
+	close_side(&b);
+	cf_pool_free(pool);
+	cf_loop_free(loop);
+}
+
+static void wrong_fingerprint_is_refused(void **state)
+{
+	struct cf_loop *loop = cf_loop_new();
+	struct cf_pool *pool = cf_pool_new("dns", 1, 8);
+	struct side a = {.n_rtp = 0}, b = {.n_rtp = 0};
+	uint64_t end_us = cf_clock_us() + PATIENCE_US;
+	uint8_t packet[CF_PEER_PACKET_MAX] = {0x80};
+
+	(void)state;
+	open_side(&a, loop, pool, true);
+	open_side(&b, loop, pool, false);
+	connect_sides(&a, &b, true);
+	while (a.state != CF_PEER_FAILED && cf_clock_us() < end_us)
+		cf_loop_run_once(loop, 10);
+	assert_int_equal(a.state, CF_PEER_FAILED);
+	assert_int_equal(cf_peer_send_rtp(a.peer, packet, 12, sizeof(packet)), CF_ESTATE);
+	close_side(&a);
+	close_side(&b);
+	cf_pool_free(pool);
+	cf_loop_free(loop);
+}
+
+/* A TURN server on the same loop */
+
+static int authenticate(struct cf_view username, struct cf_view realm, uint64_t now_us,
+	struct cf_relay_credential *ret_credential, void *arg)
+{
+	(void)realm;
+	(void)now_us;
+	(void)arg;
+	if (!cf_view_is(username, "user"))
+		return CF_ENOTFOUND;
+	snprintf(ret_credential->password, sizeof(ret_credential->password), "secret");
+	ret_credential->resource = ret_credential->user = username;
+	ret_credential->call = cf_view_str("-");
+	ret_credential->expires_us = CF_TIME_NEVER;
+	return 0;
+}
+
+struct turn {
+	struct cf_relay_shared *shared;
+	struct cf_relay_server *server;
+	struct cf_cidr allow;
+	char url[96];
+};
+
+static void open_turn(struct turn *turn, struct cf_loop *loop, const char *transport)
+{
+	struct cf_relay_server_config config = cf_relay_server_config_defaults();
+	struct cf_addr listen;
+	char text[CF_ADDR_TEXT_MAX];
+
+	assert_int_equal(cf_cidr_parse(&turn->allow, "127.0.0.0/8"), 0);
+	config.core.allow_peers = &turn->allow;
+	config.core.n_allow_peers = 1;
+	assert_int_equal(cf_addr_parse(&config.listen[0], "127.0.0.1", 0), 0);
+	config.n_listen = 1;
+	config.relay[0].bind = config.listen[0];
+	config.n_relay = 1;
+	config.auth = authenticate;
+	turn->shared = cf_relay_shared_new(&config);
+	assert_non_null(turn->shared);
+	assert_int_equal(cf_relay_server_new(&turn->server, loop, turn->shared, NULL), 0);
+	assert_true(cf_relay_shared_listen(turn->shared, 0, &listen));
+	snprintf(turn->url, sizeof(turn->url), "turn:%s?transport=%s", cf_addr_text(&listen, text),
+		transport);
+}
+
+static void close_turn(struct turn *turn)
+{
+	cf_relay_server_free(turn->server);
+	cf_relay_shared_free(turn->shared);
+}
+
+/* Both hide behind relays: two relays. One does: one. */
+static void through_relay(const char *transport, enum cf_ice_policy policy_b, unsigned relays)
+{
+	struct cf_loop *loop = cf_loop_new();
+	struct cf_pool *pool = cf_pool_new("dns", 1, 8);
+	struct side a = {.policy = CF_ICE_POLICY_RELAY}, b = {.policy = policy_b};
+	uint64_t end_us = cf_clock_us() + PATIENCE_US;
+	struct turn turn;
+	struct cf_ice_path path;
+
+	open_turn(&turn, loop, transport);
+	a.servers[0] = b.servers[0] = (struct cf_peer_server){
+		.url = turn.url, .username = "user", .credential = "secret"};
+	a.n_servers = b.n_servers = 1;
+	open_side(&a, loop, pool, true);
+	open_side(&b, loop, pool, false);
+	connect_sides(&a, &b, false);
+	run_until_states(&a, &b, CF_PEER_CONNECTED);
+	assert_true(cf_peer_path(a.peer, &path));
+	assert_int_equal(path.kind, CF_ICE_PATH_RELAYED);
+	assert_int_equal(path.relays, relays);
+	assert_string_equal(cf_ice_via_name(path.via), transport);
+	for (uint16_t i = 1; i <= 20; i++) {
+		send_one(&a, i, 7);
+		send_one(&b, i, 9);
+	}
+	while ((a.n_rtp < 20 || b.n_rtp < 20) && cf_clock_us() < end_us)
+		cf_loop_run_once(loop, 10);
+	assert_int_equal(a.n_rtp, 20);
+	assert_int_equal(b.n_rtp, 20);
+	close_side(&a);
+	close_side(&b);
+	/* Given back at once, not when their lifetime is over. */
+	while (cf_relay_server_n_allocations(turn.server) > 0 && cf_clock_us() < end_us)
+		cf_loop_run_once(loop, 10);
+	assert_int_equal(cf_relay_server_n_allocations(turn.server), 0);
+	close_turn(&turn);
+	cf_pool_free(pool);
+	cf_loop_free(loop);
+}
+
+static void through_two_relays_over_udp(void **state)
+{
+	(void)state;
+	through_relay("udp", CF_ICE_POLICY_RELAY, 2);
+}
+
+static void through_one_relay_over_udp(void **state)
+{
+	(void)state;
+	through_relay("udp", CF_ICE_POLICY_ALL, 1);
+}
+
+static void through_one_relay_over_tcp(void **state)
+{
+	(void)state;
+	through_relay("tcp", CF_ICE_POLICY_ALL, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(media_flows_both_ways),
+		cmocka_unit_test(wrong_fingerprint_is_refused),
+		cmocka_unit_test(through_two_relays_over_udp),
+		cmocka_unit_test(through_one_relay_over_udp),
+		cmocka_unit_test(through_one_relay_over_tcp),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
