@@ -70,8 +70,13 @@ struct cf_call_domain *cf_call_domain_free(struct cf_call_domain *domain)
 	while ((node = cf_map_next(&domain->calls, NULL)))
 		cf_call_free(domain, CF_CONTAINER_OF(node, struct cf_call, node));
 	while ((node = cf_map_next(&domain->endpoints, NULL))) {
+		struct cf_call_endpoint *endpoint =
+			CF_CONTAINER_OF(node, struct cf_call_endpoint, node);
+
 		cf_map_remove(&domain->endpoints, node);
-		endpoint_free(CF_CONTAINER_OF(node, struct cf_call_endpoint, node));
+		if (domain->ports.endpoint_gone)
+			domain->ports.endpoint_gone(endpoint, domain->arg);
+		endpoint_free(endpoint);
 	}
 	while ((node = cf_map_next(&domain->users, NULL))) {
 		cf_map_remove(&domain->users, node);
@@ -273,12 +278,6 @@ static struct cf_call_endpoint *endpoint_new(
 	return endpoint;
 }
 
-static void changed_endpoint(struct cf_call_domain *domain, const struct cf_call_endpoint *endpoint)
-{
-	if (domain->ports.endpoint_changed && !endpoint->internal)
-		domain->ports.endpoint_changed(endpoint->id, domain->arg);
-}
-
 /* Calls that ring the user ring the new device too; no memory means that this one stays silent. */
 static void ring_late(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint)
 {
@@ -325,7 +324,6 @@ int cf_call_endpoint_register(struct cf_call_domain *domain,
 	cf_list_push(&user->endpoints, &endpoint->user_link);
 	if (!endpoint->internal)
 		cf_call_deadline_at(domain, now.us + domain->options.endpoint_timeout_us);
-	changed_endpoint(domain, endpoint);
 	ring_late(domain, endpoint);
 	*ret_endpoint = endpoint;
 	return 0;
@@ -335,16 +333,14 @@ void cf_call_endpoint_remove(
 	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now)
 {
 	struct cf_call_user *user = endpoint->user;
-	char id[CF_CALL_ID_MAX];
 
-	memcpy(id, endpoint->id, sizeof(id));
 	cf_call_endpoint_lost(domain, endpoint, now);
 	cf_map_remove(&domain->endpoints, &endpoint->node);
 	cf_list_remove(&endpoint->user_link);
 	user->n_endpoints--;
+	if (domain->ports.endpoint_gone)
+		domain->ports.endpoint_gone(endpoint, domain->arg);
 	cf_call_user_release(domain, user);
-	if (domain->ports.endpoint_changed && !endpoint->internal)
-		domain->ports.endpoint_changed(id, domain->arg);
 	endpoint_free(endpoint);
 }
 
@@ -493,6 +489,7 @@ static uint64_t tick_endpoints(struct cf_call_domain *domain, struct cf_call_tim
 
 void cf_call_domain_tick(struct cf_call_domain *domain, struct cf_call_time now)
 {
+	size_t n = domain->endpoints.count + domain->calls.count;
 	uint64_t calls, endpoints, due;
 
 	if (now.us < domain->deadline_us)
@@ -500,6 +497,9 @@ void cf_call_domain_tick(struct cf_call_domain *domain, struct cf_call_time now)
 	endpoints = tick_endpoints(domain, now);
 	calls = tick_calls(domain, now);
 	due = calls < endpoints ? calls : endpoints;
+	/* A table that shrank during the walk may have hidden an object from it: look again. */
+	if (domain->endpoints.count + domain->calls.count < n)
+		due = 0;
 	if (due < now.us + CF_CALL_TICK_US)
 		due = now.us + CF_CALL_TICK_US;
 	domain->deadline_us = due;

@@ -149,10 +149,10 @@ struct cf_call_ports {
 	void (*deadline_moved)(void *arg);
 	void (*trace)(const struct cf_call_trace *entry, void *arg);
 	void (*leg)(const struct cf_call_leg_record *record, void *arg);
-	/* A call or an endpoint changed in a way that must survive a restart: ask for its snapshot
-	 * (or find it gone) before answering the client. */
+	/* A call changed in a way that must survive a restart. */
 	void (*call_changed)(const char *call_id, void *arg);
-	void (*endpoint_changed)(const char *endpoint_id, void *arg);
+	/* An endpoint has gone; it is valid until return. */
+	void (*endpoint_gone)(struct cf_call_endpoint *endpoint, void *arg);
 };
 
 struct cf_call_options {

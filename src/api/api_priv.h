@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of api share. For api and its tests only. */
+#ifndef CF_API_PRIV_H
+#define CF_API_PRIV_H
+
+#include "api/api.h"
+#include "auth/token.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "http/router.h"
+#include "json/json.h"
+
+#define CF_API_HOST_MAX 262
+#define CF_API_USERS_MAX 20000 /* in the cache */
+#define CF_API_REPEAT_MAX 160
+#define CF_API_EVENT_BYTES (512 * 1024) /* events kept for one device */
+
+enum cf_api_auth { CF_API_PUBLIC, CF_API_KEY, CF_API_TOKEN, CF_API_KEY_OR_TOKEN };
+
+enum cf_api_bucket {
+	CF_API_LIMIT_NONE,
+	CF_API_LIMIT_CREATE,
+	CF_API_LIMIT_DELETE,
+	CF_API_LIMIT_ISSUE,
+	CF_API_LIMIT_REVOKE,
+	CF_API_LIMIT_RELAY,
+	CF_API_N_LIMITS
+};
+
+struct cf_api_req;
+
+/* What a row of the route table says beside method and pattern. */
+struct cf_api_route {
+	enum cf_api_auth auth;
+	enum cf_api_bucket limit;
+	const char *version; /* api-version wanted, or NULL */
+	bool body;           /* a JSON object is expected (an empty body is an empty object) */
+	bool repeatable;
+	void (*fn)(struct cf_api_req *req);
+};
+
+struct cf_api_bucket_state {
+	double tokens;
+	uint64_t at_us;
+};
+
+/* A user as the store has it. */
+struct cf_api_user {
+	struct cf_map_node node;
+	struct cf_list lru;
+	int64_t valid_from_ms;
+	bool known;
+	bool deleted;
+	char raw_id[CF_RAWID_TEXT_MAX];
+};
+
+/* An event kept for a device until it has surely arrived. */
+struct cf_api_event {
+	struct cf_list link;
+	uint64_t seq;
+	size_t size;
+	char *data;
+	char type[24];
+};
+
+/* What api keeps for an endpoint of the domain. */
+struct cf_api_device {
+	struct cf_list link; /* in api->devices */
+	struct cf_api *api;
+	struct cf_list events; /* struct cf_api_event, oldest first */
+	size_t n_events;
+	size_t bytes;
+	uint64_t next_seq;
+	uint64_t seen_seq; /* the newest event that surely arrived */
+	uint64_t lost_seq; /* the newest event dropped for want of room */
+	struct cf_http_exchange *stream;
+	uint64_t written_us;
+	int64_t created_wall_ms;
+	char host[CF_API_HOST_MAX]; /* by which the client reaches us, "" if unknown */
+	char id[CF_CALL_ID_MAX];
+};
+
+/* Writes of one turn of the loop, and the requests that wait for them. */
+struct cf_api_batch {
+	struct cf_api *api;
+	struct cf_store_batch *writes;
+	size_t n;
+	struct cf_list waiting; /* struct cf_api_req */
+};
+
+struct cf_api {
+	struct cf_api_options options;
+	char *resource;
+	char *openapi;
+	char *urls[2 * CF_API_URLS_MAX];
+	struct cf_call_domain *domain;
+	struct cf_api_batch *batch; /* gathering, or NULL */
+	struct cf_defer flush;
+	struct cf_defer deliver;
+	struct cf_timer deadline;
+	struct cf_timer heartbeat;
+	struct cf_timer prune;
+	struct cf_map users;
+	struct cf_list users_lru; /* oldest first */
+	struct cf_list devices;
+	struct cf_list repeating; /* struct cf_api_req with a repeat key, under way */
+	struct cf_api_bucket_state buckets[CF_API_N_LIMITS];
+	uint64_t seed;
+	uint64_t n_requests, n_refused, n_events;
+	size_t n_streams;
+	size_t n_batches; /* not yet committed */
+	bool draining;
+	bool restored;
+	bool freeing;
+};
+
+/* One request under way. Freed by its reply. */
+struct cf_api_req {
+	struct cf_list link;   /* in a batch, or waiting for another request's answer */
+	struct cf_list repeat; /* in api->repeating */
+	struct cf_list twins;  /* struct cf_api_req, link: the same request again */
+	struct cf_api *api;
+	struct cf_http_exchange *ex;
+	const struct cf_http_request *http;
+	const struct cf_api_route *route;
+	struct cf_route_params params;
+	struct cf_token token; /* of CF_API_TOKEN */
+	bool by_key;
+	json_t *body; /* object, or NULL */
+	struct cf_json_error json_error;
+	char repeat_key[CF_API_REPEAT_MAX]; /* "" for none */
+	char fingerprint[48];
+	int status; /* the answer, once it waits for the store */
+	char *text;
+	char raw_id[CF_RAWID_TEXT_MAX]; /* whom a handler looks up */
+	void (*then)(struct cf_api_req *req, const struct cf_api_user *user);
+};
+
+/* ---- request.c ---- */
+
+struct cf_api_req *cf_api_req_new(
+	struct cf_api *api, struct cf_http_exchange *ex, const struct cf_http_request *http);
+/** Frees without answering (the exchange was given back). */
+void cf_api_req_free(struct cf_api_req *req);
+/** Answers with an error, and frees req. */
+void cf_api_fail(struct cf_api_req *req, int status, const char *code, const char *format, ...)
+	CF_PRINTF(4, 5);
+/** Answers for a code of base/err.h. */
+void cf_api_fail_err(struct cf_api_req *req, int err);
+/** Answers at once (takes value, may be NULL for no body), and frees req. */
+void cf_api_reply(struct cf_api_req *req, int status, json_t *value);
+/** Answers once all writes so far are committed; keeps the answer for a repetition. Takes value. */
+void cf_api_reply_committed(struct cf_api_req *req, int status, json_t *value);
+/** Sends what cf_api_reply_committed() kept; err: how the commit went. */
+void cf_api_req_committed(struct cf_api_req *req, int err);
+/** Begins with a reader on the body; failures land in req->json_error. */
+void cf_api_reader(struct cf_api_req *req, struct cf_json_reader *r);
+/** Looks whether the request came before; goes on with the handler if not. */
+void cf_api_repeat_check(struct cf_api_req *req);
+/** Runs the route's handler. */
+void cf_api_run(struct cf_api_req *req);
+
+/* ---- api.c ---- */
+
+/** Adds a write to the batch of this turn. 0 or an error, which the batch remembers. */
+int cf_api_write(
+	struct cf_api *api, enum cf_store_write write, const struct cf_store_value *v, size_t n);
+/** Commits what was written so far in this turn. */
+void cf_api_flush(struct cf_api *api);
+/** The batch that gathers now, or NULL (no memory). */
+struct cf_api_batch *cf_api_batch_get(struct cf_api *api);
+
+/* ---- users.c ---- */
+
+/** The cached user, or NULL. */
+struct cf_api_user *cf_api_user_cached(struct cf_api *api, const char *raw_id);
+/** Looks req->raw_id up, in the cache or the store, then calls req->then. */
+void cf_api_user_look(struct cf_api_req *req);
+/** Enters what is known about a user into the cache; NULL without memory. */
+struct cf_api_user *cf_api_user_note(
+	struct cf_api *api, const char *raw_id, bool known, int64_t valid_from_ms, bool deleted);
+void cf_api_users_done(struct cf_api *api);
+/** Checks the Bearer token and its user, then goes on with the request. */
+void cf_api_token_auth(struct cf_api_req *req);
+
+/* ---- limit.c ---- */
+
+/** 0, or seconds to wait. */
+unsigned cf_api_limit(struct cf_api *api, enum cf_api_bucket bucket);
+
+/* ---- ice.c ---- */
+
+/** The array of ICE servers for a user ("" for none) and call (NULL for none); NULL without memory.
+ * host: by which the client came, or "". relay: whether TURN may be in it. */
+json_t *cf_api_ice_servers(struct cf_api *api, const char *raw_id, const char *call_id,
+	const char *host, bool relay, int64_t ttl_ms);
+/** Copies a Host header if it is a plain host or host:port, else makes it "". */
+void cf_api_host_copy(char out[static CF_API_HOST_MAX], const char *host);
+/** RFC 3339 text of a point in time. */
+json_t *cf_api_time(int64_t wall_ms);
+
+/* ---- device.c ---- */
+
+void cf_api_device_free(struct cf_api_device *device);
+/** Closes streams that nobody reads, and says something on silent ones. */
+void cf_api_devices_heartbeat(struct cf_api *api);
+/** The domain's sink for devices behind HTTP. */
+void cf_api_event_sink(
+	struct cf_call_endpoint *endpoint, const struct cf_call_event *event, void *arg);
+/** The endpoint in this request, checked to belong to the token's user; NULL: answered already. */
+struct cf_call_endpoint *cf_api_own_endpoint(struct cf_api_req *req, const char *endpoint_id);
+/** The domain's port: frees the device, forgets it in the store. */
+void cf_api_endpoint_gone(struct cf_call_endpoint *endpoint, void *arg);
+void cf_api_device_save(struct cf_api_device *device, const struct cf_call_endpoint *endpoint);
+struct cf_api_device *cf_api_device_new(struct cf_api *api, struct cf_call_endpoint *endpoint);
+/** Puts an event behind the others and on the stream. Takes data. */
+void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *data);
+
+/* ---- calls.c ---- */
+
+/** Writes a call as it is now. */
+void cf_api_call_stored(struct cf_api *api, const char *call_id);
+
+/* ---- handlers ---- */
+
+void cf_api_identity_create(struct cf_api_req *req);
+void cf_api_identity_delete(struct cf_api_req *req);
+void cf_api_identity_issue(struct cf_api_req *req);
+void cf_api_identity_revoke(struct cf_api_req *req);
+void cf_api_relay_configuration(struct cf_api_req *req);
+void cf_api_endpoint_create(struct cf_api_req *req);
+void cf_api_endpoint_delete(struct cf_api_req *req);
+void cf_api_endpoint_events(struct cf_api_req *req);
+void cf_api_call_create(struct cf_api_req *req);
+void cf_api_call_get(struct cf_api_req *req);
+void cf_api_call_accept(struct cf_api_req *req);
+void cf_api_call_reject(struct cf_api_req *req);
+void cf_api_call_candidates(struct cf_api_req *req);
+void cf_api_call_renegotiate(struct cf_api_req *req);
+void cf_api_call_hangup(struct cf_api_req *req);
+void cf_api_call_report(struct cf_api_req *req);
+void cf_api_call_trace(struct cf_api_req *req);
+void cf_api_usage(struct cf_api_req *req);
+void cf_api_openapi(struct cf_api_req *req);
+void cf_api_health(struct cf_api_req *req);
+void cf_api_ready(struct cf_api_req *req);
+void cf_api_metrics(struct cf_api_req *req);
+
+#endif

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls: the routes below /calling/2026-11-01/calls, and usage. */
+#include "api/api_priv.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdio.h>
+
+#define USAGE_MAX 10000
+
+static void bad_body(struct cf_api_req *req)
+{
+	cf_api_fail(req, 400, "BadRequest", "%s", req->json_error.text);
+}
+
+/* The body's endpoint, of this user; NULL when the request was answered. */
+static struct cf_call_endpoint *body_endpoint(struct cf_api_req *req, struct cf_json_reader *r)
+{
+	const char *id = cf_json_get_string(r, "endpointId", CF_JSON_REQUIRED, CF_CALL_ID_MAX - 1);
+
+	if (r->err < 0) {
+		bad_body(req);
+		return NULL;
+	}
+	return cf_api_own_endpoint(req, id);
+}
+
+/* An answer for a verb on a call that is done. */
+static void finish(struct cf_api_req *req, int err, int status)
+{
+	if (err < 0)
+		cf_api_fail_err(req, err);
+	else
+		cf_api_reply_committed(req, status, status == 204 ? NULL : json_object());
+}
+
+/* ---- starting ---- */
+
+static int read_transport(struct cf_json_reader *r)
+{
+	static const char *const names[] = {"all", "relay", "direct"};
+	const char *name = cf_json_get_string(r, "iceTransport", CF_JSON_OPTIONAL, 16);
+
+	for (int i = 0; name && i < 3; i++)
+		if (strcmp(name, names[i]) == 0)
+			return i;
+	if (name)
+		cf_json_reader_fail(r, "iceTransport", "must be all, relay or direct");
+	return CF_CALL_ICE_ALL;
+}
+
+/* The only target of a two-party call, or NULL with r->err set. */
+static const char *read_target(struct cf_json_reader *r)
+{
+	const json_t *list = cf_json_get_array(r, "targets", CF_JSON_REQUIRED, 16);
+	struct cf_json_reader item;
+	const char *raw_id;
+
+	if (!list)
+		return NULL;
+	if (json_array_size(list) != 1) {
+		cf_json_reader_fail(r, "targets", "must hold exactly one user");
+		return NULL;
+	}
+	if (!cf_json_get_item(r, "targets", list, 0, &item))
+		return NULL;
+	raw_id = cf_json_get_string(&item, "rawId", CF_JSON_REQUIRED, CF_CALL_RAWID_MAX - 1);
+	cf_json_reader_leave(r, &item);
+	return raw_id;
+}
+
+static bool read_start(
+	struct cf_api_req *req, struct cf_json_reader *r, struct cf_call_start *start)
+{
+	struct cf_rawid id;
+
+	start->target_raw_id = read_target(r);
+	start->sdp = cf_json_get_string(r, "sdp", CF_JSON_REQUIRED, CF_CALL_SDP_MAX);
+	start->custom_context =
+		cf_json_get_string(r, "customContext", CF_JSON_OPTIONAL, CF_CALL_CONTEXT_MAX);
+	start->ice_transport = (enum cf_call_ice_transport)read_transport(r);
+	if (start->sdp && !*start->sdp)
+		cf_json_reader_fail(r, "sdp", "must not be empty");
+	if (start->target_raw_id && cf_rawid_parse(&id, cf_view_str(start->target_raw_id)) < 0)
+		cf_json_reader_fail(r, "targets[0].rawId", "must be a user id such as 8:acs:...");
+	else if (start->target_raw_id && id.kind == CF_RAWID_PHONE)
+		cf_json_reader_fail(r, "targets[0].rawId",
+			"is a phone number, which this service cannot call yet");
+	if (r->err < 0)
+		bad_body(req);
+	return r->err == 0;
+}
+
+static json_t *started_json(
+	struct cf_api_req *req, const char *call_id, const struct cf_call_start *start)
+{
+	struct cf_api *api = req->api;
+	struct cf_call_view view;
+	char host[CF_API_HOST_MAX];
+
+	cf_api_host_copy(host, req->http->host);
+	if (cf_call_look(api->domain, call_id, &view) < 0)
+		return NULL;
+	return json_pack("{s:s,s:s,s:o,s:o}", "callId", call_id, "state",
+		cf_call_state_name(view.state), "createdOn", cf_api_time(view.created_wall_ms),
+		"iceServers",
+		cf_api_ice_servers(api, req->token.user, call_id, host,
+			start->ice_transport != CF_CALL_ICE_DIRECT, api->options.ice.turn_ttl_ms));
+}
+
+void cf_api_call_create(struct cf_api_req *req)
+{
+	struct cf_api *api = req->api;
+	struct cf_call_endpoint *endpoint;
+	struct cf_call_start start;
+	struct cf_json_reader r;
+	char call_id[CF_CALL_ID_MAX];
+	int err;
+
+	if (!(req->token.scopes & CF_SCOPE_VOIP)) {
+		cf_api_fail(req, 403, "ScopeMissing",
+			"Starting calls needs a token with the scope voip.");
+		return;
+	}
+	cf_api_reader(req, &r);
+	endpoint = body_endpoint(req, &r);
+	if (!endpoint || !read_start(req, &r, &start))
+		return;
+	if (api->draining) {
+		cf_api_fail(req, 503, "Draining", "The service is shutting down.");
+		return;
+	}
+	if (start.ice_transport == CF_CALL_ICE_RELAY && !api->options.ice.relay_enabled) {
+		cf_api_fail(req, 409, "RelayDisabled",
+			"The relay is switched off, so a call cannot be relayed.");
+		return;
+	}
+	err = cf_call_start(api->domain, endpoint, &start, cf_api_now(api), call_id);
+	if (err < 0)
+		cf_api_fail_err(req, err);
+	else
+		cf_api_reply_committed(req, 201, started_json(req, call_id, &start));
+}
+
+/* ---- verbs ---- */
+
+void cf_api_call_accept(struct cf_api_req *req)
+{
+	struct cf_json_reader r;
+	struct cf_call_endpoint *endpoint;
+	const char *sdp;
+
+	cf_api_reader(req, &r);
+	sdp = cf_json_get_string(&r, "sdp", CF_JSON_REQUIRED, CF_CALL_SDP_MAX);
+	endpoint = body_endpoint(req, &r);
+	if (endpoint)
+		finish(req,
+			cf_call_accept(req->api->domain, req->params.value[0], endpoint, sdp,
+				cf_api_now(req->api)),
+			200);
+}
+
+void cf_api_call_reject(struct cf_api_req *req)
+{
+	struct cf_json_reader r;
+	struct cf_call_endpoint *endpoint;
+	const char *reason;
+
+	cf_api_reader(req, &r);
+	reason = cf_json_get_string(&r, "reason", CF_JSON_OPTIONAL, 16);
+	if (reason && strcmp(reason, "busy") != 0 && strcmp(reason, "declined") != 0)
+		cf_json_reader_fail(&r, "reason", "must be busy or declined");
+	endpoint = body_endpoint(req, &r);
+	if (endpoint)
+		finish(req,
+			cf_call_reject(req->api->domain, req->params.value[0], endpoint,
+				reason && strcmp(reason, "busy") == 0, cf_api_now(req->api)),
+			204);
+}
+
+/* The candidates of the body; their number, or -1 with r->err set. */
+static int read_candidates(
+	struct cf_json_reader *r, struct cf_call_candidate out[static CF_CALL_CANDIDATES_MAX])
+{
+	const json_t *list =
+		cf_json_get_array(r, "candidates", CF_JSON_OPTIONAL, CF_CALL_CANDIDATES_MAX);
+	int n = 0;
+
+	for (size_t i = 0; list && i < json_array_size(list) && r->err == 0; i++) {
+		struct cf_json_reader item;
+
+		if (!cf_json_get_item(r, "candidates", list, i, &item))
+			return -1;
+		out[n].candidate = cf_json_get_string(
+			&item, "candidate", CF_JSON_REQUIRED, CF_CALL_CANDIDATE_MAX);
+		out[n].mid = cf_json_get_string(&item, "sdpMid", CF_JSON_OPTIONAL, CF_CALL_MID_MAX);
+		out[n].mline_index =
+			(int)cf_json_get_int(&item, "sdpMLineIndex", CF_JSON_OPTIONAL, 0, 255, -1);
+		cf_json_reader_leave(r, &item);
+		n++;
+	}
+	return r->err < 0 ? -1 : n;
+}
+
+void cf_api_call_candidates(struct cf_api_req *req)
+{
+	struct cf_call_candidate candidates[CF_CALL_CANDIDATES_MAX];
+	struct cf_call_endpoint *endpoint;
+	struct cf_json_reader r;
+	bool end;
+	int n;
+
+	cf_api_reader(req, &r);
+	n = read_candidates(&r, candidates);
+	end = cf_json_get_bool(&r, "endOfCandidates", CF_JSON_OPTIONAL, false);
+	endpoint = body_endpoint(req, &r);
+	if (!endpoint)
+		return;
+	n = cf_call_candidates(req->api->domain, req->params.value[0], endpoint, candidates,
+		(size_t)n, end, cf_api_now(req->api));
+	/* Nothing to wait for: a candidate that a crash swallows is trickled by no one anyway. */
+	if (n < 0)
+		cf_api_fail_err(req, n);
+	else
+		cf_api_reply(req, 204, NULL);
+}
+
+void cf_api_call_renegotiate(struct cf_api_req *req)
+{
+	struct cf_json_reader r;
+	struct cf_call_endpoint *endpoint;
+	const char *sdp, *type;
+	int err;
+
+	cf_api_reader(req, &r);
+	sdp = cf_json_get_string(&r, "sdp", CF_JSON_REQUIRED, CF_CALL_SDP_MAX);
+	type = cf_json_get_string(&r, "type", CF_JSON_REQUIRED, 16);
+	if (type && strcmp(type, "offer") != 0 && strcmp(type, "answer") != 0)
+		cf_json_reader_fail(&r, "type", "must be offer or answer");
+	endpoint = body_endpoint(req, &r);
+	if (!endpoint)
+		return;
+	err = cf_call_renegotiate(req->api->domain, req->params.value[0], endpoint, sdp,
+		strcmp(type, "answer") == 0, cf_api_now(req->api));
+	if (err == CF_ESTATE)
+		cf_api_fail(req, 409, "RenegotiationConflict",
+			"Another offer waits for its answer, or there is no offer to answer.");
+	else
+		finish(req, err, 204);
+}
+
+void cf_api_call_hangup(struct cf_api_req *req)
+{
+	struct cf_json_reader r;
+	struct cf_call_endpoint *endpoint;
+	struct cf_call_end end;
+	bool everyone;
+
+	cf_api_reader(req, &r);
+	everyone = cf_json_get_bool(&r, "forEveryone", CF_JSON_OPTIONAL, false);
+	end.code = (int)cf_json_get_int(&r, "code", CF_JSON_OPTIONAL, 0, 699, 0);
+	end.subcode = (int)cf_json_get_int(&r, "subcode", CF_JSON_OPTIONAL, 0, 999999, 0);
+	end.reason = cf_json_get_string(&r, "reason", CF_JSON_OPTIONAL, CF_CALL_REASON_MAX);
+	endpoint = body_endpoint(req, &r);
+	if (endpoint)
+		finish(req,
+			cf_call_hangup(req->api->domain, req->params.value[0], endpoint, everyone,
+				&end, cf_api_now(req->api)),
+			204);
+}
+
+void cf_api_call_report(struct cf_api_req *req)
+{
+	struct cf_json_reader r;
+	struct cf_call_endpoint *endpoint;
+	char *text;
+	int err;
+
+	cf_api_reader(req, &r);
+	endpoint = body_endpoint(req, &r);
+	if (!endpoint)
+		return;
+	json_object_del(req->body, "endpointId");
+	text = cf_json_text(req->body, NULL);
+	err = text ? cf_call_report(req->api->domain, req->params.value[0], endpoint, text,
+			     cf_api_now(req->api))
+		   : CF_ENOMEM;
+	cf_free(text);
+	if (err < 0)
+		cf_api_fail_err(req, err);
+	else
+		cf_api_reply(req, 204, NULL);
+}
+
+/* ---- looking ---- */
+
+static json_t *participant_json(const struct cf_call_participant_view *p)
+{
+	return json_pack("{s:s,s:s?,s:s?,s:s}", "rawId", p->raw_id, "displayName", p->display_name,
+		"endpointId", p->endpoint_id, "state", p->state);
+}
+
+static json_t *call_json(const struct cf_call_view *view)
+{
+	json_t *call = json_pack("{s:s,s:s,s:o}", "callId", view->call_id, "state",
+		cf_call_state_name(view->state), "createdOn", cf_api_time(view->created_wall_ms));
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < view->n_participants; i++)
+		json_array_append_new(list, participant_json(&view->participants[i]));
+	json_object_set_new(call, "participants", list);
+	if (view->connected_wall_ms)
+		json_object_set_new(call, "connectedOn", cf_api_time(view->connected_wall_ms));
+	if (view->state == CF_CALL_ENDED) {
+		json_object_set_new(call, "endedOn", cf_api_time(view->ended_wall_ms));
+		json_object_set_new(call, "end",
+			json_pack("{s:i,s:i,s:s}", "code", view->end.code, "subcode",
+				view->end.subcode, "reason", view->end.reason));
+	}
+	return call;
+}
+
+/* A call that is no longer in memory, as it was stored. */
+static void stored_call(int err, const struct cf_store_rows *rows, void *arg)
+{
+	struct cf_api_req *req = arg;
+	json_t *call;
+	const char *data;
+
+	if (err < 0) {
+		cf_api_fail(req, 503, "StoreUnavailable", "The store is not available; try again.");
+		return;
+	}
+	if (rows->n_rows == 0 ||
+		(!req->by_key && strcmp(cf_store_at(rows, 0, 0)->text, req->token.user) != 0 &&
+			strcmp(cf_store_at(rows, 0, 1)->text, req->token.user) != 0)) {
+		cf_api_fail(req, 404, "CallNotFound", "There is no such call.");
+		return;
+	}
+	data = cf_store_at(rows, 0, 4)->text;
+	if (cf_json_parse(&call, data, strlen(data), NULL) < 0) {
+		cf_api_fail_err(req, CF_ENOMEM);
+		return;
+	}
+	json_object_del(call, "restore");
+	cf_api_reply(req, 200, call);
+}
+
+void cf_api_call_get(struct cf_api_req *req)
+{
+	const char *id = req->params.value[0];
+	struct cf_store_value v = cf_store_text(id);
+	struct cf_call_view view;
+	int err;
+
+	if (cf_call_look(req->api->domain, id, &view) == 0 &&
+		(req->by_key || cf_call_has_user(req->api->domain, id, req->token.user))) {
+		cf_api_reply(req, 200, call_json(&view));
+		return;
+	}
+	err = cf_store_read(req->api->options.store, CF_STORE_CALL_GET, &v, 1, stored_call, req);
+	if (err < 0)
+		cf_api_fail_err(req, CF_EAGAIN);
+}
+
+void cf_api_call_stored(struct cf_api *api, const char *call_id)
+{
+	struct cf_call_view view;
+	json_t *call;
+	char *text;
+
+	if (cf_call_look(api->domain, call_id, &view) < 0)
+		return;
+	call = call_json(&view);
+	text = call ? cf_json_text(call, NULL) : NULL;
+	if (text)
+		(void)cf_api_write(api, CF_STORE_CALL_PUT,
+			(struct cf_store_value[]){cf_store_text(call_id),
+				cf_store_text(view.participants[0].raw_id),
+				cf_store_text(view.participants[1].raw_id),
+				cf_store_int(view.created_wall_ms),
+				view.state == CF_CALL_ENDED
+					? cf_store_int(view.ended_wall_ms)
+					: (struct cf_store_value){.type = CF_STORE_NULL},
+				cf_store_text(text)},
+			6);
+	cf_free(text);
+	cf_json_free(call);
+}
+
+/* ---- the trace ---- */
+
+static json_t *trace_entry(const struct cf_store_rows *rows, size_t i)
+{
+	const char *detail = cf_store_at(rows, i, 5)->text;
+	json_t *entry = json_pack("{s:I,s:o,s:s,s:s,s:s?}", "seq",
+		(json_int_t)cf_store_at(rows, i, 0)->number, "time",
+		cf_api_time(cf_store_at(rows, i, 1)->number), "room", cf_store_at(rows, i, 2)->text,
+		"kind", cf_store_at(rows, i, 3)->text, "endpointId", cf_store_at(rows, i, 4)->text);
+	json_t *value;
+
+	if (entry && detail && cf_json_parse(&value, detail, strlen(detail), NULL) == 0)
+		json_object_set_new(entry, "detail", value);
+	return entry;
+}
+
+static void trace_read(int err, const struct cf_store_rows *rows, void *arg)
+{
+	struct cf_api_req *req = arg;
+	json_t *list;
+
+	if (err < 0) {
+		cf_api_fail(req, 503, "StoreUnavailable", "The store is not available; try again.");
+		return;
+	}
+	list = json_array();
+	for (size_t i = 0; i < rows->n_rows; i++)
+		json_array_append_new(list, trace_entry(rows, i));
+	cf_api_reply(
+		req, 200, json_pack("{s:s,s:o}", "callId", req->params.value[0], "entries", list));
+}
+
+static void trace_allowed(int err, const struct cf_store_rows *rows, void *arg)
+{
+	struct cf_api_req *req = arg;
+	struct cf_store_value v = cf_store_text(req->params.value[0]);
+
+	if (err == 0 &&
+		(rows->n_rows == 0 ||
+			(!req->by_key &&
+				strcmp(cf_store_at(rows, 0, 0)->text, req->token.user) != 0 &&
+				strcmp(cf_store_at(rows, 0, 1)->text, req->token.user) != 0))) {
+		cf_api_fail(req, 404, "CallNotFound", "There is no such call.");
+		return;
+	}
+	if (err == 0)
+		err = cf_store_read(
+			req->api->options.store, CF_STORE_TRACE_GET, &v, 1, trace_read, req);
+	if (err < 0)
+		cf_api_fail(req, 503, "StoreUnavailable", "The store is not available; try again.");
+}
+
+void cf_api_call_trace(struct cf_api_req *req)
+{
+	struct cf_store_value v = cf_store_text(req->params.value[0]);
+	int err;
+
+	/* What was traced in this turn has to be in the store before it is read. */
+	cf_api_flush(req->api);
+	err = cf_store_read(req->api->options.store, CF_STORE_CALL_GET, &v, 1, trace_allowed, req);
+	if (err < 0)
+		cf_api_fail_err(req, CF_EAGAIN);
+}
+
+/* ---- usage ---- */
+
+static const char *const USAGE_COLUMNS[] = {"id", "kind", "callId", "resource", "user",
+	"endpointId", "transport", "startedOn", "endedOn", "ended", "code", "subcode",
+	"clientInBytes", "clientOutBytes", "peerInBytes", "peerOutBytes", "clientInPackets",
+	"clientOutPackets", "peerInPackets", "peerOutPackets"};
+
+static json_t *usage_row(const struct cf_store_rows *rows, size_t row)
+{
+	json_t *out = json_object();
+
+	for (size_t i = 0; i < CF_ARRAY_LEN(USAGE_COLUMNS); i++) {
+		const struct cf_store_value *v = cf_store_at(rows, row, i);
+		const char *name = USAGE_COLUMNS[i];
+
+		if (strcmp(name, "startedOn") == 0 || strcmp(name, "endedOn") == 0)
+			json_object_set_new(out, name, cf_api_time(v->number));
+		else if (strcmp(name, "ended") == 0)
+			json_object_set_new(out, name, json_boolean(v->number));
+		else if (v->type == CF_STORE_TEXT)
+			json_object_set_new(out, name, json_string(v->text));
+		else if (v->type == CF_STORE_INT)
+			json_object_set_new(out, name, json_integer(v->number));
+	}
+	return out;
+}
+
+static void usage_read(int err, const struct cf_store_rows *rows, void *arg)
+{
+	struct cf_api_req *req = arg;
+	json_t *list;
+
+	if (err < 0) {
+		cf_api_fail(req, 503, "StoreUnavailable", "The store is not available; try again.");
+		return;
+	}
+	list = json_array();
+	for (size_t i = 0; i < rows->n_rows; i++)
+		json_array_append_new(list, usage_row(rows, i));
+	cf_api_reply(req, 200, json_pack("{s:o}", "value", list));
+}
+
+/* A query parameter in milliseconds since 1970; false: it is there and is no number. */
+static bool query_ms(const struct cf_api_req *req, const char *name, int64_t *value)
+{
+	char text[32];
+	uint64_t number;
+	int n = cf_query_get(req->http->query, name, text, sizeof(text));
+
+	if (n == CF_ENOTFOUND)
+		return true;
+	if (n < 0 || cf_text_u64(text, (size_t)n, &number) < 0 || number > INT64_MAX)
+		return false;
+	*value = (int64_t)number;
+	return true;
+}
+
+void cf_api_usage(struct cf_api_req *req)
+{
+	int64_t from = 0, to = INT64_MAX, limit = USAGE_MAX;
+	char call[CF_CALL_ID_MAX], user[CF_RAWID_TEXT_MAX];
+	bool has_call = cf_query_get(req->http->query, "callId", call, sizeof(call)) > 0;
+	bool has_user = cf_query_get(req->http->query, "user", user, sizeof(user)) > 0;
+	int err;
+
+	if (!query_ms(req, "from", &from) || !query_ms(req, "to", &to) ||
+		!query_ms(req, "limit", &limit) || limit > USAGE_MAX) {
+		cf_api_fail(req, 400, "BadRequest",
+			"from and to are milliseconds since 1970, limit is at most %d.", USAGE_MAX);
+		return;
+	}
+	cf_api_flush(req->api);
+	err = cf_store_read(req->api->options.store, CF_STORE_USAGE_GET,
+		(struct cf_store_value[]){cf_store_int(from), cf_store_int(to),
+			cf_store_text(has_call ? call : NULL),
+			cf_store_text(has_user ? user : NULL), cf_store_int(limit)},
+		5, usage_read, req);
+	if (err < 0)
+		cf_api_fail_err(req, CF_EAGAIN);
+}
