@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libcallflow: calls between people, by the most direct path there is.
+ *
+ * A *client* is one device of one user, signed in at a Callflow service. It places and answers
+ * calls; ICE, DTLS-SRTP and codecs run inside, without configuration. A *service* object is the
+ * other side of the coin: what a server application does with the access key (users, tokens).
+ *
+ * Threads: each client runs a thread of its own. All functions may be called from any thread, also
+ * from inside callbacks, except the _free functions, which wait for that thread and so may not be
+ * called from a callback. Callbacks come on the client's thread, one at a time; do not block there.
+ *
+ * Errors: functions return 0 (or a count) or a negative code; callflow_error_text() explains it.
+ * Strings are UTF-8, zero-terminated; what is passed in is copied, what is passed to a callback
+ * lives until the callback returns.
+ */
+#ifndef CALLFLOW_CALLFLOW_H
+#define CALLFLOW_CALLFLOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CALLFLOW_API __attribute__((visibility("default")))
+
+/* Audio: 16-bit samples, 48 kHz, one channel, frames of 20 ms. */
+#define CALLFLOW_SAMPLE_RATE 48000
+#define CALLFLOW_FRAME_SAMPLES 960
+
+struct callflow_client;
+struct callflow_service;
+
+enum callflow_error {
+	CALLFLOW_ENOMEM = -1,
+	CALLFLOW_EINVAL = -2,
+	CALLFLOW_ELIMIT = -5,
+	CALLFLOW_ENOTFOUND = -6,
+	CALLFLOW_EAUTH = -8,
+	CALLFLOW_EDENIED = -9,
+	CALLFLOW_ESTATE = -10,
+	CALLFLOW_ETIMEOUT = -11,
+	CALLFLOW_EIO = -13,
+	CALLFLOW_EUNREACH = -19,
+};
+
+/** Text for any code that a function of this library returned. Static storage. */
+CALLFLOW_API const char *callflow_error_text(int err);
+
+/** Version of the library, "MAJOR.MINOR.PATCH". Static storage. */
+CALLFLOW_API const char *callflow_version(void);
+
+/* Which paths a call may take. */
+enum callflow_ice_transport {
+	CALLFLOW_ICE_ALL,    /* the most direct one that works */
+	CALLFLOW_ICE_RELAY,  /* through the relay only, hides the device's address from the peer */
+	CALLFLOW_ICE_DIRECT, /* never through the relay */
+};
+
+enum callflow_event_type {
+	CALLFLOW_SIGNED_IN,   /* the client is reachable */
+	CALLFLOW_SIGNED_OUT,  /* it is not any more: code, reason */
+	CALLFLOW_INCOMING,    /* somebody calls: call_id, peer, peer_name */
+	CALLFLOW_RINGING,     /* our call was placed: call_id */
+	CALLFLOW_CONNECTING,  /* accepted; the paths are being tried */
+	CALLFLOW_CONNECTED,   /* media flows: path, setup_ms, ice_ms */
+	CALLFLOW_PATH,        /* the path changed: path */
+	CALLFLOW_DTMF,        /* the peer pressed a key: digit */
+	CALLFLOW_HOLD,        /* the peer put us on hold or took us back: on */
+	CALLFLOW_INPUT_ENDED, /* the audio input file has been played to its end */
+	CALLFLOW_ENDED,       /* the call is over: code, subcode, reason, stats */
+};
+
+enum callflow_path_kind {
+	CALLFLOW_PATH_DIRECT,          /* host to host */
+	CALLFLOW_PATH_REFLEXIVE,       /* through NATs, no relay */
+	CALLFLOW_PATH_RELAYED,         /* through one or two relays */
+	CALLFLOW_PATH_MEDIA_PROCESSOR, /* a group call */
+};
+
+struct callflow_path_end {
+	const char *type; /* "host", "srflx", "prflx", "relay" */
+	const char *address;
+	uint16_t port;
+};
+
+struct callflow_path {
+	enum callflow_path_kind kind;
+	const char *transport; /* "udp", "tcp", "tls": the weakest leg of ours */
+	int relays;            /* 0, 1, 2 */
+	struct callflow_path_end local;
+	struct callflow_path_end remote;
+	const char *why; /* each better path, and what failed on it */
+};
+
+struct callflow_stats {
+	uint64_t packets_sent, bytes_sent;
+	uint64_t packets_received, bytes_received;
+	uint64_t packets_lost;     /* of those that the peer sent to us */
+	uint64_t frames_concealed; /* 20 ms frames that were made up */
+	double jitter_ms;
+	double rtt_ms; /* 0 while unknown */
+};
+
+struct callflow_event {
+	enum callflow_event_type type;
+	const char *call_id;   /* NULL for events of the client itself */
+	const char *peer;      /* raw id of the other side, where known */
+	const char *peer_name; /* display name, may be NULL */
+	const struct callflow_path *path;
+	uint32_t setup_ms; /* from placing or accepting to media connected */
+	uint32_t ice_ms;   /* from the first check to media connected */
+	int code, subcode; /* as in Azure Communication Services' call end reasons */
+	const char *reason;
+	int completed; /* CALLFLOW_ENDED: 1 if the call had connected and ended normally */
+	const struct callflow_stats *stats;
+	char digit;
+	int on;
+};
+
+typedef void callflow_event_fn(const struct callflow_event *event, void *arg);
+
+struct callflow_client_options {
+	const char *endpoint;     /* "https://host[:port]" */
+	const char *token;        /* user access token */
+	const char *ca_file;      /* PEM file, NULL: the system's */
+	const char *display_name; /* shown to who is called; may be NULL */
+	callflow_event_fn *on_event;
+	void *arg;
+};
+
+/** Makes a client and starts to sign it in; CALLFLOW_SIGNED_IN or CALLFLOW_SIGNED_OUT follows.
+ * 0 or CALLFLOW_EINVAL, CALLFLOW_ENOMEM, CALLFLOW_EIO. */
+CALLFLOW_API int callflow_client_new(
+	struct callflow_client **ret_client, const struct callflow_client_options *options);
+
+/** Ends all calls, signs out (waits for it 2 s at most), frees. Returns NULL. */
+CALLFLOW_API struct callflow_client *callflow_client_free(struct callflow_client *client);
+
+/** Fills n samples to be sent; called every 20 ms. Returns how many it wrote (the rest is silence);
+ * a negative number: the input has ended. */
+typedef int callflow_audio_read_fn(int16_t *samples, size_t n, void *arg);
+
+/** Takes n samples that were heard; called every 20 ms while connected. */
+typedef void callflow_audio_write_fn(const int16_t *samples, size_t n, void *arg);
+
+/* Where a call's audio comes from and goes to. All zero: silence is sent, what is heard is dropped.
+ * For each direction a function wins over a file, a file over the sound card. */
+struct callflow_audio_options {
+	const char *in_file;  /* any WAV file: resampled and mixed to one channel */
+	const char *out_file; /* WAV, 48 kHz, from the moment of connection */
+	const char *device;   /* ALSA name, for example "default"; NULL: no sound card */
+	callflow_audio_read_fn *read;
+	callflow_audio_write_fn *write;
+	void *arg;
+};
+
+struct callflow_call_options {
+	struct callflow_audio_options audio;
+	enum callflow_ice_transport ice_transport;
+};
+
+/** Room for a call id and its terminator. */
+#define CALLFLOW_CALL_ID_MAX 64
+
+/** Calls a user ("8:acs:..." or "8:echo123"). One call at a time per client handle is usual, more
+ * are possible (at most 16). CALLFLOW_RINGING tells its id.
+ * 0 or CALLFLOW_EINVAL, CALLFLOW_ELIMIT, CALLFLOW_EIO (a file or device cannot be opened). */
+CALLFLOW_API int callflow_call(struct callflow_client *client, const char *target,
+	const struct callflow_call_options *options);
+
+/** Answers an incoming call. 0, or CALLFLOW_ENOTFOUND when it is over already. */
+CALLFLOW_API int callflow_accept(struct callflow_client *client, const char *call_id,
+	const struct callflow_call_options *options);
+
+/** Declines an incoming call; busy: "busy here" rather than "declined". */
+CALLFLOW_API int callflow_reject(struct callflow_client *client, const char *call_id, int busy);
+
+/** Leaves the call; CALLFLOW_ENDED follows. call_id NULL: all calls of the client. */
+CALLFLOW_API int callflow_hangup(struct callflow_client *client, const char *call_id);
+
+/** Sends silence instead of the input while on. */
+CALLFLOW_API int callflow_mute(struct callflow_client *client, const char *call_id, int on);
+
+/** Puts the peer on hold: no audio either way until resumed (on = 0). */
+CALLFLOW_API int callflow_hold(struct callflow_client *client, const char *call_id, int on);
+
+/** Sends keys ("0-9*#A-D") as RFC 4733 events, 160 ms each. */
+CALLFLOW_API int callflow_dtmf(
+	struct callflow_client *client, const char *call_id, const char *keys);
+
+/* Service: users, tokens and what happened, with the access key. All functions here block. */
+
+struct callflow_service_options {
+	const char *connection_string; /* "endpoint=https://...;accesskey=..." */
+	const char *ca_file;           /* PEM file, NULL: the system's */
+};
+
+/** 0, CALLFLOW_EINVAL for a malformed connection string, CALLFLOW_ENOMEM, CALLFLOW_EIO. */
+CALLFLOW_API int callflow_service_new(
+	struct callflow_service **ret_service, const struct callflow_service_options *options);
+CALLFLOW_API struct callflow_service *callflow_service_free(struct callflow_service *service);
+
+/** What went wrong with the last call, for people. Valid until the next call on this object. */
+CALLFLOW_API const char *callflow_service_error(const struct callflow_service *service);
+
+/** The service's "https://host[:port]". Valid as long as the object. */
+CALLFLOW_API const char *callflow_service_endpoint(const struct callflow_service *service);
+
+#define CALLFLOW_USER_ID_MAX 256
+#define CALLFLOW_TOKEN_MAX 4096
+
+CALLFLOW_API int callflow_user_create(
+	struct callflow_service *service, char ret_user_id[CALLFLOW_USER_ID_MAX]);
+CALLFLOW_API int callflow_user_delete(struct callflow_service *service, const char *user_id);
+
+/** scopes: space-separated, NULL for "voip". ttl_minutes: 60 to 1440, 0 for 24 hours. */
+CALLFLOW_API int callflow_token_issue(struct callflow_service *service, const char *user_id,
+	const char *scopes, int ttl_minutes, char ret_token[CALLFLOW_TOKEN_MAX],
+	char ret_expires_on[64]);
+CALLFLOW_API int callflow_token_revoke(struct callflow_service *service, const char *user_id);
+
+/** GET of a resource as JSON text (traces, usage); owned by the caller, freed with
+ * callflow_text_free(). path begins with "/". */
+CALLFLOW_API int callflow_service_get(
+	struct callflow_service *service, const char *path, char **ret_json);
+CALLFLOW_API void callflow_text_free(char *text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

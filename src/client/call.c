@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One call from placing or ringing to its end. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "client/client_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* From accepting to media: ICE itself gives up earlier, this is for a DTLS that hangs. */
+#define CONNECT_TIMEOUT_US (25 * CF_US_PER_S)
+
+struct client_call *client_call_new(
+	struct callflow_client *client, bool outgoing, const char *peer_id)
+{
+	struct client_call *call;
+
+	if (client->n_calls >= CF_CLIENT_CALLS_MAX)
+		return NULL;
+	call = cf_alloc(sizeof(*call));
+	if (!call)
+		return NULL;
+	call->client = client;
+	call->outgoing = outgoing;
+	call->state = outgoing ? CALL_PLACED : CALL_RINGING_IN;
+	call->remote_id = cf_strdup(peer_id);
+	call->candidates = json_array();
+	call->early = json_array();
+	cf_session_init(&call->session, client->identity);
+	call->placed_us = cf_loop_now_us(client->loop);
+	if (!call->remote_id || !call->candidates || !call->early) {
+		client_call_free(call);
+		return NULL;
+	}
+	cf_list_push(&client->calls, &call->link);
+	client->n_calls++;
+	return call;
+}
+
+struct client_call *client_call_free(struct client_call *call)
+{
+	if (call->link.next)
+		call->client->n_calls--;
+	cf_list_remove(&call->link);
+	cf_defer_cancel(&call->defer);
+	cf_timer_stop(&call->timer);
+	cf_peer_free(call->peer);
+	cf_audio_free(call->audio);
+	cf_session_done(&call->session);
+	cf_json_free(call->candidates);
+	cf_json_free(call->early);
+	cf_json_free(call->ice_servers);
+	cf_free(call->remote_id);
+	cf_free(call->remote_name);
+	return cf_free(call);
+}
+
+static void free_ended(void *arg)
+{
+	struct client_call *call = arg;
+
+	if (call->pending == 0)
+		client_call_free(call);
+}
+
+void client_call_settled(struct client_call *call)
+{
+	call->pending--;
+	if (call->state == CALL_ENDED && call->pending == 0)
+		cf_defer_set(&call->defer, call->client->loop, free_ended, call);
+}
+
+/* Ending */
+
+static void tell_hangup(struct client_call *call, int code, int subcode, const char *reason)
+{
+	client_call_request(call, "hangup",
+		json_pack("{s:i, s:i, s:s}", "code", code, "subcode", subcode, "reason", reason),
+		NULL);
+}
+
+void client_call_end(
+	struct client_call *call, int code, int subcode, const char *reason, bool tell_service)
+{
+	struct callflow_stats stats = {0};
+	struct callflow_event event = {.type = CALLFLOW_ENDED,
+		.code = code,
+		.subcode = subcode,
+		.reason = reason,
+		.stats = &stats,
+		.completed = call->connected_once && code == 0};
+
+	if (call->state == CALL_ENDED)
+		return;
+	client_report(call, "ended");
+	if (tell_service && call->id[0])
+		tell_hangup(call, code, subcode, reason);
+	call->hangup_due = tell_service && !call->id[0] && call->pending > 0;
+	call->state = CALL_ENDED;
+	if (call->audio)
+		cf_audio_stats(call->audio, &stats);
+	cf_timer_stop(&call->timer);
+	cf_defer_cancel(&call->defer);
+	/* The output file is whole when the event comes. */
+	call->audio = cf_audio_free(call->audio);
+	call->peer = cf_peer_free(call->peer);
+	client_emit(call->client, call, &event);
+	cf_defer_set(&call->defer, call->client->loop, free_ended, call);
+}
+
+static void on_connect_timeout(struct cf_timer *timer, void *arg)
+{
+	struct client_call *call = arg;
+	char why[512], reason[600];
+
+	(void)timer;
+	cf_peer_why(call->peer, why, sizeof(why));
+	snprintf(reason, sizeof(reason), "no media in time: %s", why);
+	client_call_end(call, 410, 301004, reason, true);
+}
+
+static void enter_connecting(struct client_call *call)
+{
+	struct callflow_event event = {.type = CALLFLOW_CONNECTING};
+
+	call->state = CALL_CONNECTING;
+	(void)!cf_timer_after(
+		&call->timer, call->client->loop, CONNECT_TIMEOUT_US, on_connect_timeout, call);
+	client_emit(call->client, call, &event);
+}
+
+/* Placing */
+
+static const char *transport_name(enum cf_ice_policy policy)
+{
+	return policy == CF_ICE_POLICY_RELAY    ? "relay"
+	       : policy == CF_ICE_POLICY_DIRECT ? "direct"
+						: "all";
+}
+
+static int take_call_id(struct client_call *call, const struct cf_http_response *response)
+{
+	CF_JSON_AUTOFREE json_t *body = NULL;
+	const char *id;
+
+	if (response->err || response->status != 201 ||
+		cf_json_parse(&body, response->body.p, response->body.len, NULL) < 0)
+		return CF_EBADMSG;
+	id = json_string_value(json_object_get(body, "callId"));
+	if (!id || strlen(id) >= sizeof(call->id))
+		return CF_EBADMSG;
+	snprintf(call->id, sizeof(call->id), "%s", id);
+	if (call->peer) {
+		client_add_servers(call, json_object_get(body, "iceServers"), false);
+		cf_peer_servers_done(call->peer);
+	}
+	return 0;
+}
+
+static void on_placed(const struct cf_http_response *response, void *arg)
+{
+	struct client_call *call = arg;
+	struct callflow_event event = {.type = CALLFLOW_RINGING};
+	char text[256];
+
+	if (take_call_id(call, response) < 0) {
+		client_response_text(response, text, sizeof(text));
+		client_call_end(call, response->status ? response->status : 480, 0, text, false);
+	} else if (call->state == CALL_ENDED) {
+		if (call->hangup_due)
+			tell_hangup(call, 487, 0, "the caller cancelled");
+	} else if (call->state == CALL_PLACED) {
+		call->state = CALL_RINGING_OUT;
+		client_emit(call->client, call, &event);
+		if (call->state == CALL_RINGING_OUT)
+			client_send_candidates(call);
+		client_replay_events(call);
+	}
+	client_call_settled(call);
+}
+
+static void send_offer(void *arg)
+{
+	struct client_call *call = arg;
+	struct callflow_client *client = call->client;
+	CF_AUTOFREE char *sdp = NULL;
+	json_t *body;
+
+	if (call->state != CALL_PLACED || call->described || !client->endpoint_id[0])
+		return;
+	client_add_servers(call, client->ice_servers, true);
+	sdp = client_describe(call, false);
+	if (!sdp) {
+		client_call_end(call, 500, 0, "no description of the call can be made", false);
+		return;
+	}
+	call->described = true;
+	body = json_pack("{s:s, s:[{s:s}], s:s, s:s}", "endpointId", client->endpoint_id, "targets",
+		"rawId", call->remote_id, "sdp", sdp, "iceTransport", transport_name(call->policy));
+	if (!body ||
+		client_request(client, "POST", CF_CLIENT_API "/calls", body, on_placed, call) < 0)
+		client_call_end(call, 500, 0, "the call cannot be placed", false);
+	else
+		call->pending++;
+}
+
+void client_call_proceed(struct client_call *call)
+{
+	/* At the end of the turn: the host candidates of a new peer come with the offer. */
+	if (call->state == CALL_PLACED && call->peer && !call->described)
+		cf_defer_set(&call->defer, call->client->loop, send_offer, call);
+}
+
+void client_call_place(struct client_call *call)
+{
+	if (client_make_peer(call) < 0)
+		client_call_end(
+			call, 410, 301004, "this machine has no usable network address", false);
+	else
+		client_call_proceed(call);
+}
+
+/* Accepting */
+
+static void on_accepted(const struct cf_http_response *response, void *arg)
+{
+	struct client_call *call = arg;
+	char text[256];
+
+	if (call->state != CALL_ENDED && (response->err || response->status != 200)) {
+		client_response_text(response, text, sizeof(text));
+		client_call_end(call, response->status ? response->status : 480, 0, text, false);
+	}
+	client_call_settled(call);
+}
+
+static void send_answer(void *arg)
+{
+	struct client_call *call = arg;
+	CF_AUTOFREE char *sdp = NULL;
+	json_t *early;
+
+	if (call->state != CALL_CONNECTING || call->described)
+		return;
+	sdp = client_describe(call, true);
+	if (!sdp || client_apply(call) < 0) {
+		client_call_end(
+			call, 488, 0, cf_sdp_refusal_text(call->session.agreed.refusal), true);
+		return;
+	}
+	call->described = true;
+	if (client_call_request(call, "accept", json_pack("{s:s}", "sdp", sdp), on_accepted) < 0) {
+		client_call_end(call, 500, 0, "the call cannot be accepted", true);
+		return;
+	}
+	early = call->early;
+	call->early = json_array();
+	client_take_candidates(call, early, false);
+	cf_json_free(early);
+	client_send_candidates(call);
+}
+
+int client_call_accept(struct client_call *call)
+{
+	int err;
+
+	if (call->state != CALL_RINGING_IN)
+		return CF_ESTATE;
+	call->placed_us = cf_loop_now_us(call->client->loop);
+	err = client_make_peer(call);
+	if (err)
+		return err;
+	client_add_servers(call, call->ice_servers, false);
+	cf_peer_servers_done(call->peer);
+	enter_connecting(call);
+	/* At the end of the turn: our host candidates go with the answer. */
+	cf_defer_set(&call->defer, call->client->loop, send_answer, call);
+	return 0;
+}
+
+void client_call_answered(struct client_call *call, const char *sdp)
+{
+	int err;
+
+	if (call->state != CALL_RINGING_OUT && call->state != CALL_PLACED)
+		return;
+	enter_connecting(call);
+	if (call->state != CALL_CONNECTING)
+		return;
+	err = cf_session_take_remote(&call->session, sdp, true);
+	if (!err)
+		err = client_apply(call);
+	if (err == CF_ENOTSUP)
+		client_call_end(
+			call, 488, 0, cf_sdp_refusal_text(call->session.agreed.refusal), true);
+	else if (err)
+		client_call_end(call, 488, 0, "the other side's answer makes no sense", true);
+}
+
+/* Hold */
+
+static void on_offered(const struct cf_http_response *response, void *arg)
+{
+	struct client_call *call = arg;
+
+	/* Glare: the other side's offer comes by event, ours is void. */
+	if (response->err || response->status >= 300)
+		call->offer_open = false;
+	client_call_settled(call);
+}
+
+int client_call_hold(struct client_call *call, bool on)
+{
+	CF_AUTOFREE char *sdp = NULL;
+
+	if (call->state != CALL_CONNECTED || call->offer_open)
+		return CF_ESTATE;
+	if (call->hold == on)
+		return 0;
+	call->hold = on;
+	sdp = client_describe(call, false);
+	if (!sdp)
+		return CF_ENOMEM;
+	call->offer_open = true;
+	return client_call_request(call, "renegotiate",
+		json_pack("{s:s, s:s}", "sdp", sdp, "type", "offer"), on_offered);
+}

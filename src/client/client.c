@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "client/client_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RETRY_FIRST_US (200 * CF_US_PER_MS)
+#define RETRY_MAX_US (10 * CF_US_PER_S)
+/* Attempts at the first sign-in before the application is told. */
+#define SIGN_IN_TRIES 4
+#define SIGN_OUT_WAIT_US (2 * CF_US_PER_S)
+
+static void sign_in(struct callflow_client *client);
+static void open_events(struct callflow_client *client);
+
+void client_emit(struct callflow_client *client, const struct client_call *call,
+	struct callflow_event *event)
+{
+	if (call) {
+		event->call_id = call->id[0] ? call->id : NULL;
+		event->peer = call->remote_id;
+		event->peer_name = call->remote_name;
+	}
+	if (client->on_event)
+		client->on_event(event, client->arg);
+}
+
+/* Requests */
+
+const char *client_response_text(const struct cf_http_response *response, char *text, size_t cap)
+{
+	CF_JSON_AUTOFREE json_t *body = NULL;
+	const json_t *error;
+
+	if (response->err) {
+		snprintf(text, cap, "%s",
+			response->text[0] ? response->text : cf_err_text(response->err));
+		return text;
+	}
+	if (cf_json_parse(&body, response->body.p, response->body.len, NULL) < 0) {
+		snprintf(text, cap, "the service answered %d", response->status);
+		return text;
+	}
+	error = json_object_get(body, "error");
+	snprintf(text, cap, "the service answered %d %s: %s", response->status,
+		json_string_value(json_object_get(error, "code"))
+			? json_string_value(json_object_get(error, "code"))
+			: "",
+		json_string_value(json_object_get(error, "message"))
+			? json_string_value(json_object_get(error, "message"))
+			: "no reason given");
+	return text;
+}
+
+static void ignore_response(const struct cf_http_response *response, void *arg)
+{
+	(void)response;
+	(void)arg;
+}
+
+int client_request(struct callflow_client *client, const char *method, const char *path,
+	json_t *body, cf_http_response_fn *fn, void *arg)
+{
+	char id[CF_UUID_TEXT_MAX];
+	struct cf_http_header repeat = {"repeatability-request-id", cf_rand_uuid(id)};
+	struct cf_http_call_options options = {
+		.method = method, .path = path, .headers = &repeat, .n_headers = 1};
+	CF_AUTOFREE char *text = NULL;
+	size_t len = 0;
+	int err;
+
+	if (body) {
+		text = cf_json_text(body, &len);
+		cf_json_free(body);
+		if (!text)
+			return CF_ENOMEM;
+		options.body = cf_view_of(text, len);
+	}
+	err = cf_http_client_request(client->http, &options, fn ? fn : ignore_response, arg, NULL);
+	return err;
+}
+
+int client_call_request(
+	struct client_call *call, const char *verb, json_t *body, cf_http_response_fn *fn)
+{
+	char path[256];
+	int err;
+
+	if (!body)
+		body = json_object();
+	json_object_set_new(body, "endpointId", json_string(call->client->endpoint_id));
+	snprintf(path, sizeof(path), CF_CLIENT_API "/calls/%s:%s", call->id, verb);
+	err = client_request(call->client, "POST", path, body, fn, call);
+	if (!err && fn)
+		call->pending++;
+	return err;
+}
+
+struct client_call *client_find_call(struct callflow_client *client, const char *call_id)
+{
+	CF_LIST_FOR(it, &client->calls)
+	{
+		struct client_call *call = CF_CONTAINER_OF(it, struct client_call, link);
+
+		if (strcmp(call->id, call_id) == 0)
+			return call;
+	}
+	return NULL;
+}
+
+/* Signing in, and the event stream */
+
+static void sign_out(struct callflow_client *client, int code, const char *reason)
+{
+	struct callflow_event event = {.type = CALLFLOW_SIGNED_OUT, .code = code, .reason = reason};
+
+	cf_timer_stop(&client->retry);
+	CF_LIST_FOR_SAFE(it, &client->calls)
+	client_call_end(CF_CONTAINER_OF(it, struct client_call, link), code, 0, reason, false);
+	client_emit(client, NULL, &event);
+}
+
+static void on_retry(struct cf_timer *timer, void *arg)
+{
+	struct callflow_client *client = arg;
+
+	(void)timer;
+	if (client->endpoint_id[0])
+		open_events(client);
+	else
+		sign_in(client);
+}
+
+static void retry_later(struct callflow_client *client)
+{
+	unsigned shift = client->failures < 8 ? client->failures : 8;
+	uint64_t delay_us = RETRY_FIRST_US << shift;
+
+	client->failures++;
+	if (delay_us > RETRY_MAX_US)
+		delay_us = RETRY_MAX_US;
+	/* Not all clients at once after a restart of the service. */
+	delay_us = delay_us / 2 + cf_rand_below((uint32_t)(delay_us / 2) + 1);
+	(void)!cf_timer_after(&client->retry, client->loop, delay_us, on_retry, client);
+}
+
+static bool is_final(const struct cf_http_response *response)
+{
+	return response->err == CF_EAUTH ||
+	       (!response->err && response->status >= 400 && response->status < 500 &&
+		       response->status != 408 && response->status != 429);
+}
+
+static void on_events_open(const struct cf_http_response *response, void *arg)
+{
+	struct callflow_client *client = arg;
+	struct callflow_event event = {.type = CALLFLOW_SIGNED_IN, .peer = client->user_id};
+
+	(void)response;
+	client->failures = 0;
+	if (!client->announced) {
+		client->announced = true;
+		client_emit(client, NULL, &event);
+	}
+}
+
+static void on_events_done(const struct cf_http_response *response, void *arg)
+{
+	struct callflow_client *client = arg;
+	char text[256];
+
+	client->events = NULL;
+	if (client->closing)
+		return;
+	if (!response->err && (response->status == 404 || response->status == 410)) {
+		/* The service has forgotten this endpoint: a new one takes its place. */
+		client->endpoint_id[0] = 0;
+		client->last_event_id[0] = 0;
+		sign_in(client);
+		return;
+	}
+	if (is_final(response) && response->status != 200) {
+		client_response_text(response, text, sizeof(text));
+		sign_out(client, response->status, text);
+		return;
+	}
+	if (client->failures == 0) {
+		client->failures++;
+		open_events(client);
+		return;
+	}
+	retry_later(client);
+}
+
+static void on_sse(const struct cf_sse_event *event, void *arg)
+{
+	struct callflow_client *client = arg;
+
+	if (event->id[0] && strlen(event->id) < sizeof(client->last_event_id))
+		snprintf(client->last_event_id, sizeof(client->last_event_id), "%s", event->id);
+	client_on_event(client, event);
+}
+
+static void open_events(struct callflow_client *client)
+{
+	char path[256];
+	struct cf_http_events_options options = {.path = path,
+		.last_event_id = client->last_event_id[0] ? client->last_event_id : NULL,
+		.open = on_events_open,
+		.event = on_sse,
+		.done = on_events_done,
+		.arg = client};
+
+	snprintf(path, sizeof(path), CF_CLIENT_API "/endpoints/%s/events", client->endpoint_id);
+	if (cf_http_client_events(client->http, &options, &client->events) < 0)
+		retry_later(client);
+}
+
+static int take_endpoint(struct callflow_client *client, const struct cf_http_response *response)
+{
+	CF_JSON_AUTOFREE json_t *body = NULL;
+	struct cf_json_error error;
+	struct cf_json_reader r;
+	const char *id, *user_id;
+
+	if (cf_json_parse(&body, response->body.p, response->body.len, &error) < 0)
+		return CF_EBADMSG;
+	cf_json_reader_init(&r, body, &error);
+	id = cf_json_get_string(&r, "endpointId", CF_JSON_REQUIRED, CF_CLIENT_ID_MAX - 1);
+	user_id = cf_json_get_string(&r, "userId", CF_JSON_REQUIRED, CALLFLOW_USER_ID_MAX - 1);
+	if (r.err)
+		return r.err;
+	snprintf(client->endpoint_id, sizeof(client->endpoint_id), "%s", id);
+	snprintf(client->user_id, sizeof(client->user_id), "%s", user_id);
+	cf_json_free(client->ice_servers);
+	client->ice_servers = json_incref(json_object_get(body, "iceServers"));
+	return 0;
+}
+
+static void on_signed_in(const struct cf_http_response *response, void *arg)
+{
+	struct callflow_client *client = arg;
+	char text[256];
+
+	if (client->closing)
+		return;
+	if (!response->err && response->status == 201 && take_endpoint(client, response) == 0) {
+		client->failures = 0;
+		open_events(client);
+		CF_LIST_FOR_SAFE(it, &client->calls)
+		client_call_proceed(CF_CONTAINER_OF(it, struct client_call, link));
+		return;
+	}
+	if (is_final(response) || (!client->announced && client->failures + 1 >= SIGN_IN_TRIES)) {
+		client_response_text(response, text, sizeof(text));
+		sign_out(client, response->status ? response->status : 480, text);
+		return;
+	}
+	retry_later(client);
+}
+
+static void sign_in(struct callflow_client *client)
+{
+	json_t *body = json_object();
+
+	if (client->display_name)
+		json_object_set_new(body, "displayName", json_string(client->display_name));
+	if (client_request(client, "POST", CF_CLIENT_API "/endpoints", body, on_signed_in, client) <
+		0)
+		retry_later(client);
+}
+
+/* Life */
+
+static bool is_loopback(const char *endpoint)
+{
+	const char *host = strstr(endpoint, "://");
+
+	host = host ? host + 3 : endpoint;
+	return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
+	       strncmp(host, "[::1]", 5) == 0;
+}
+
+static int set_authorization(struct callflow_client *client, const char *token)
+{
+	char *value = cf_asprintf("Bearer %s", token);
+	int err =
+		value ? cf_http_client_set_header(client->http, "authorization", value) : CF_ENOMEM;
+
+	if (value)
+		cf_wipe(value, strlen(value));
+	cf_free(value);
+	return err;
+}
+
+static int make_parts(struct callflow_client *client, const struct callflow_client_options *options)
+{
+	struct cf_http_client_options http;
+	char error[CF_TLS_ERROR_MAX];
+
+	client->thread = cf_loop_thread_new("callflow");
+	client->pool = cf_pool_new("callflow-dns", 1, 64);
+	if (!client->thread || !client->pool)
+		return CF_ENOMEM;
+	client->loop = cf_loop_thread_loop(client->thread);
+	client->tls = cf_tls_client_new(options->ca_file, error);
+	if (!client->tls)
+		return CF_EIO;
+	if (cf_dtls_identity_new(&client->identity) < 0)
+		return CF_ENOMEM;
+	client->display_name = cf_strdup(options->display_name);
+	client->early_events = json_array();
+	cf_http_client_options_defaults(&http);
+	http.base_url = options->endpoint;
+	http.ca_file = options->ca_file;
+	client->http = cf_http_client_new(client->loop, &http);
+	return client->http ? set_authorization(client, options->token) : CF_EINVAL;
+}
+
+static void start(void *arg)
+{
+	sign_in(arg);
+}
+
+int callflow_client_new(
+	struct callflow_client **ret_client, const struct callflow_client_options *options)
+{
+	struct callflow_client *client;
+	int err;
+
+	if (!options || !options->endpoint || !options->token ||
+		strncmp(options->endpoint, "https://", 8) != 0)
+		return CF_EINVAL;
+	client = cf_alloc(sizeof(*client));
+	if (!client)
+		return CF_ENOMEM;
+	cf_list_init(&client->calls);
+	client->on_event = options->on_event;
+	client->arg = options->arg;
+	client->loopback = is_loopback(options->endpoint);
+	err = make_parts(client, options);
+	if (!err)
+		err = cf_loop_post(client->loop, start, NULL, client);
+	if (err) {
+		callflow_client_free(client);
+		return err;
+	}
+	*ret_client = client;
+	return 0;
+}
+
+/* What is to be said to the service before the thread ends. */
+struct farewell {
+	struct callflow_client *client;
+	struct cf_timer timer;
+	bool asked;
+	bool done; /* told back by cf_loop_post_wait() */
+};
+
+static void on_signed_out(const struct cf_http_response *response, void *arg)
+{
+	(void)response;
+	((struct farewell *)arg)->done = true;
+	cf_loop_stop(((struct farewell *)arg)->client->loop);
+}
+
+static void on_farewell_timeout(struct cf_timer *timer, void *arg)
+{
+	(void)timer;
+	cf_loop_stop(((struct farewell *)arg)->client->loop);
+}
+
+static void say_farewell(void *arg)
+{
+	struct farewell *farewell = arg;
+	struct callflow_client *client = farewell->client;
+	char path[256];
+
+	client->closing = true;
+	cf_timer_stop(&client->retry);
+	CF_LIST_FOR_SAFE(it, &client->calls)
+	client_call_end(
+		CF_CONTAINER_OF(it, struct client_call, link), 0, 0, "the client was closed", true);
+	client->events = cf_http_call_cancel(client->events);
+	snprintf(path, sizeof(path), CF_CLIENT_API "/endpoints/%s", client->endpoint_id);
+	if (!client->endpoint_id[0] ||
+		client_request(client, "DELETE", path, NULL, on_signed_out, farewell) < 0 ||
+		cf_timer_after(&farewell->timer, client->loop, SIGN_OUT_WAIT_US,
+			on_farewell_timeout, farewell) < 0)
+		cf_loop_stop(client->loop);
+}
+
+struct callflow_client *callflow_client_free(struct callflow_client *client)
+{
+	struct farewell farewell = {.client = client};
+
+	if (!client)
+		return NULL;
+	if (client->http) {
+		/* The loop stops itself when the service has answered, or after a while. */
+		(void)!cf_loop_post_wait(client->loop, say_farewell, &farewell);
+		cf_loop_thread_join(client->thread);
+		cf_timer_stop(&farewell.timer);
+		cf_http_client_free(client->http);
+	}
+	CF_LIST_FOR_SAFE(it, &client->calls)
+	client_call_free(CF_CONTAINER_OF(it, struct client_call, link));
+	cf_pool_free(client->pool);
+	cf_loop_thread_free(client->thread);
+	cf_json_free(client->ice_servers);
+	cf_json_free(client->early_events);
+	cf_dtls_identity_free(client->identity);
+	cf_tls_unref(client->tls);
+	cf_free(client->display_name);
+	return cf_free(client);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the client room: the client (sign-in, event stream, requests) and its calls. */
+#ifndef CF_CLIENT_PRIV_H
+#define CF_CLIENT_PRIV_H
+
+#include "base/list.h"
+#include "client/audio.h"
+#include "dtls/dtls.h"
+#include "http/client.h"
+#include "loop/thread.h"
+#include "net/tls.h"
+#include "peer/session.h"
+#include "json/json.h"
+
+#include <callflow/callflow.h>
+
+#define CF_CLIENT_CALLS_MAX 16
+#define CF_CLIENT_ID_MAX 64
+#define CF_CLIENT_API "/calling/2026-11-01"
+
+struct callflow_client {
+	struct cf_loop_thread *thread;
+	struct cf_loop *loop;
+	struct cf_pool *pool;
+	struct cf_http_client *http;
+	struct cf_tls *tls;
+	struct cf_dtls_identity *identity;
+	callflow_event_fn *on_event; /* RO */
+	void *arg;                   /* RO */
+	char *display_name;
+	char endpoint_id[CF_CLIENT_ID_MAX]; /* "" until signed in */
+	char user_id[CALLFLOW_USER_ID_MAX];
+	char last_event_id[CF_CLIENT_ID_MAX];
+	json_t *ice_servers;
+	json_t *early_events;        /* [[type, data], ...]: of calls that we cannot name yet */
+	struct cf_http_call *events; /* the open event stream */
+	struct cf_timer retry;
+	unsigned failures; /* in a row */
+	bool loopback;     /* the service is on this machine */
+	bool announced;    /* CALLFLOW_SIGNED_IN was told */
+	bool closing;
+	struct cf_list calls;
+	size_t n_calls;
+};
+
+enum client_call_state {
+	CALL_PLACED,      /* ours; the service has not named it yet */
+	CALL_RINGING_OUT, /* ours; rings */
+	CALL_RINGING_IN,  /* somebody's */
+	CALL_CONNECTING,
+	CALL_CONNECTED,
+	CALL_ENDED,
+};
+
+struct client_call {
+	struct cf_list link;
+	struct callflow_client *client;
+	enum client_call_state state;
+	bool outgoing;
+	char id[CALLFLOW_CALL_ID_MAX]; /* "" until the service has named it */
+	char *remote_id;               /* raw id of the other side */
+	char *remote_name;             /* may be NULL */
+	enum cf_ice_policy policy;
+	struct cf_audio *audio; /* NULL until placed or accepted */
+	bool audio_started;
+	struct cf_peer *peer;
+	struct cf_session session;
+	bool hold;        /* by us */
+	bool remote_hold; /* by the other side */
+	bool offer_open;  /* a renegotiation of ours waits for its answer */
+	/* Trickle: candidates that were not sent yet, and those of the other side before the peer.
+	 */
+	json_t *candidates;
+	bool gathered; /* end-of-candidates is due or sent */
+	bool end_sent;
+	bool described;      /* our first description is out: candidates go by themselves */
+	bool sending;        /* a candidates request is under way */
+	json_t *early;       /* remote candidates before we have a peer */
+	json_t *ice_servers; /* bound to this call */
+	struct cf_defer defer;
+	struct cf_timer timer; /* time-out of setting up */
+	uint64_t placed_us;
+	bool connected_once;
+	bool hangup_due;  /* hung up before the service had named it */
+	unsigned pending; /* answers under way that need the call: it lives until they are in */
+};
+
+/* client.c */
+/** Tells the application; fills the call's part of the event. */
+void client_emit(struct callflow_client *client, const struct client_call *call,
+	struct callflow_event *event);
+/** A request with a JSON body (takes it; NULL: empty object). fn may be NULL. */
+int client_request(struct callflow_client *client, const char *method, const char *path,
+	json_t *body, cf_http_response_fn *fn, void *arg);
+/** POST calls/{id}:verb with the endpoint's id put in. Takes body. fn (may be NULL) gets the call,
+ * which stays until fn has called client_call_settled(). */
+int client_call_request(
+	struct client_call *call, const char *verb, json_t *body, cf_http_response_fn *fn);
+struct client_call *client_find_call(struct callflow_client *client, const char *call_id);
+/** The error that an answer carries, as text: "code: message". Returns text. */
+const char *client_response_text(const struct cf_http_response *response, char *text, size_t cap);
+
+/* call.c */
+struct client_call *client_call_new(
+	struct callflow_client *client, bool outgoing, const char *peer_id);
+struct client_call *client_call_free(struct client_call *call);
+/** An answer that needed the call is in; the call may be gone afterwards. */
+void client_call_settled(struct client_call *call);
+/** Places a call that has its audio; before sign-in it waits. */
+void client_call_place(struct client_call *call);
+/** Sends the offer if everything for it is there. */
+void client_call_proceed(struct client_call *call);
+int client_call_accept(struct client_call *call);
+/** The other side has accepted with this answer. */
+void client_call_answered(struct client_call *call, const char *sdp);
+/** Ends it here and, unless the service said so, there. */
+void client_call_end(
+	struct client_call *call, int code, int subcode, const char *reason, bool tell_service);
+int client_call_hold(struct client_call *call, bool on);
+
+/* events.c: events of the service */
+void client_on_event(struct callflow_client *client, const struct cf_sse_event *event);
+/** The service has named a call: what it said about it before. */
+void client_replay_events(struct client_call *call);
+
+/* negotiate.c: descriptions, candidates, the peer */
+int client_make_peer(struct client_call *call);
+void client_add_servers(struct client_call *call, const json_t *ice_servers, bool stun_only);
+/** Our description with the candidates so far: text owned by the caller (cf_free()), or NULL. */
+char *client_describe(struct client_call *call, bool answer);
+/** Puts into practice what the descriptions agree on. 0 or an error of cf_session_apply(). */
+int client_apply(struct client_call *call);
+void client_take_candidates(struct client_call *call, const json_t *candidates, bool end);
+void client_send_candidates(struct client_call *call);
+void client_report(struct client_call *call, const char *kind);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public functions about calls: each runs on the client's thread. */
+#include "base/mem.h"
+#include "client/client_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct request {
+	struct callflow_client *client;
+	const char *call_id;
+	const char *text;
+	const struct callflow_call_options *options;
+	struct cf_audio *audio;
+	int on;
+	int result;
+};
+
+/* Waits for fn, which is quick; inside a callback it is already on the right thread. */
+static int run(void (*fn)(void *arg), struct request *request)
+{
+	int err = 0;
+
+	if (cf_loop_is_current(request->client->loop))
+		fn(request);
+	else
+		err = cf_loop_post_wait(request->client->loop, fn, request);
+	return err ? err : request->result;
+}
+
+static enum cf_ice_policy policy_of(const struct callflow_call_options *options)
+{
+	static const enum cf_ice_policy policies[] = {[CALLFLOW_ICE_ALL] = CF_ICE_POLICY_ALL,
+		[CALLFLOW_ICE_RELAY] = CF_ICE_POLICY_RELAY,
+		[CALLFLOW_ICE_DIRECT] = CF_ICE_POLICY_DIRECT};
+
+	return policies[options->ice_transport];
+}
+
+static bool options_valid(const struct callflow_call_options *options)
+{
+	return options && (unsigned)options->ice_transport <= CALLFLOW_ICE_DIRECT;
+}
+
+/* For each call that call_id means: all of them when it is NULL. */
+static int each_call(struct request *request, int (*fn)(struct client_call *, struct request *))
+{
+	int result = CF_ENOTFOUND;
+
+	CF_LIST_FOR_SAFE(it, &request->client->calls)
+	{
+		struct client_call *call = CF_CONTAINER_OF(it, struct client_call, link);
+
+		if (call->state == CALL_ENDED ||
+			(request->call_id && strcmp(call->id, request->call_id) != 0))
+			continue;
+		result = fn(call, request);
+	}
+	return result;
+}
+
+/* Calling and accepting */
+
+static void do_call(void *arg)
+{
+	struct request *request = arg;
+	struct client_call *call = client_call_new(request->client, true, request->text);
+
+	if (!call) {
+		request->result = CF_ELIMIT;
+		return;
+	}
+	call->audio = request->audio;
+	request->audio = NULL;
+	call->policy = policy_of(request->options);
+	client_call_place(call);
+}
+
+int callflow_call(struct callflow_client *client, const char *target,
+	const struct callflow_call_options *options)
+{
+	struct request request = {.client = client, .text = target, .options = options};
+	int err;
+
+	if (!client || !target || !*target || !options_valid(options))
+		return CF_EINVAL;
+	/* Files and devices may block: they are opened on the caller's thread. */
+	err = cf_audio_new(&request.audio, &options->audio);
+	if (err)
+		return err;
+	err = run(do_call, &request);
+	cf_audio_free(request.audio);
+	return err;
+}
+
+static int accept_one(struct client_call *call, struct request *request)
+{
+	if (call->state != CALL_RINGING_IN)
+		return CF_ESTATE;
+	call->audio = request->audio;
+	request->audio = NULL;
+	if (call->policy == CF_ICE_POLICY_ALL)
+		call->policy = policy_of(request->options);
+	return client_call_accept(call);
+}
+
+static void do_accept(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, accept_one);
+}
+
+int callflow_accept(struct callflow_client *client, const char *call_id,
+	const struct callflow_call_options *options)
+{
+	struct request request = {.client = client, .call_id = call_id, .options = options};
+	int err;
+
+	if (!client || !call_id || !options_valid(options))
+		return CF_EINVAL;
+	err = cf_audio_new(&request.audio, &options->audio);
+	if (err)
+		return err;
+	err = run(do_accept, &request);
+	cf_audio_free(request.audio);
+	return err;
+}
+
+static int reject_one(struct client_call *call, struct request *request)
+{
+	if (call->state != CALL_RINGING_IN)
+		return CF_ESTATE;
+	client_call_request(call, "reject",
+		json_pack("{s:s}", "reason", request->on ? "busy" : "declined"), NULL);
+	client_call_end(call, request->on ? 486 : 603, 0, request->on ? "busy" : "declined", false);
+	return 0;
+}
+
+static void do_reject(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, reject_one);
+}
+
+int callflow_reject(struct callflow_client *client, const char *call_id, int busy)
+{
+	struct request request = {.client = client, .call_id = call_id, .on = busy};
+
+	return client && call_id ? run(do_reject, &request) : CF_EINVAL;
+}
+
+/* During a call */
+
+static int hangup_one(struct client_call *call, struct request *request)
+{
+	bool cancel = call->outgoing && !call->connected_once && call->state != CALL_CONNECTING;
+
+	(void)request;
+	if (call->state == CALL_RINGING_IN)
+		return reject_one(call, request);
+	client_call_end(call, cancel ? 487 : 0, 0,
+		cancel ? "the caller cancelled" : "you left the call", true);
+	return 0;
+}
+
+static void do_hangup(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, hangup_one);
+}
+
+int callflow_hangup(struct callflow_client *client, const char *call_id)
+{
+	struct request request = {.client = client, .call_id = call_id};
+
+	return client ? run(do_hangup, &request) : CF_EINVAL;
+}
+
+static int mute_one(struct client_call *call, struct request *request)
+{
+	if (!call->audio)
+		return CF_ESTATE;
+	cf_audio_mute(call->audio, request->on);
+	return 0;
+}
+
+static void do_mute(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, mute_one);
+}
+
+int callflow_mute(struct callflow_client *client, const char *call_id, int on)
+{
+	struct request request = {.client = client, .call_id = call_id, .on = on};
+
+	return client ? run(do_mute, &request) : CF_EINVAL;
+}
+
+static int hold_one(struct client_call *call, struct request *request)
+{
+	return client_call_hold(call, request->on);
+}
+
+static void do_hold(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, hold_one);
+}
+
+int callflow_hold(struct callflow_client *client, const char *call_id, int on)
+{
+	struct request request = {.client = client, .call_id = call_id, .on = on};
+
+	return client ? run(do_hold, &request) : CF_EINVAL;
+}
+
+static int dtmf_one(struct client_call *call, struct request *request)
+{
+	return call->audio ? cf_audio_dtmf(call->audio, request->text) : CF_ESTATE;
+}
+
+static void do_dtmf(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, dtmf_one);
+}
+
+int callflow_dtmf(struct callflow_client *client, const char *call_id, const char *keys)
+{
+	struct request request = {.client = client, .call_id = call_id, .text = keys};
+
+	return client && keys ? run(do_dtmf, &request) : CF_EINVAL;
+}
+
+const char *callflow_error_text(int err)
+{
+	return err == CF_EIO || err == CF_ENOTFOUND || err == CF_EBADMSG
+		       ? (cf_audio_why()[0] ? cf_audio_why() : cf_err_text(err))
+		       : cf_err_text(err);
+}
+
+const char *callflow_version(void)
+{
+	return CF_VERSION;
+}

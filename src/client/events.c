@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events of the service, by name. */
+#include "base/mem.h"
+#include "client/client_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX 65536
+#define EARLY_EVENTS_MAX 32
+
+/* Reads what an event carries; a field that is missing or of the wrong type is NULL. */
+static const char *text_of(const json_t *data, const char *key)
+{
+	const char *text = json_string_value(json_object_get(data, key));
+
+	return text && strlen(text) < TEXT_MAX ? text : NULL;
+}
+
+static int int_of(const json_t *data, const char *key)
+{
+	return (int)json_integer_value(json_object_get(data, key));
+}
+
+static void refuse(struct callflow_client *client, const char *call_id)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), CF_CLIENT_API "/calls/%s:reject", call_id);
+	client_request(client, "POST", path,
+		json_pack("{s:s, s:s}", "endpointId", client->endpoint_id, "reason", "busy"), NULL,
+		NULL);
+}
+
+static enum cf_ice_policy policy_of(const json_t *data)
+{
+	const char *transport = text_of(data, "iceTransport");
+
+	/* "relay" hides the caller's address; ours may be seen. "direct" binds both. */
+	return transport && strcmp(transport, "direct") == 0 ? CF_ICE_POLICY_DIRECT
+							     : CF_ICE_POLICY_ALL;
+}
+
+static void on_incoming(struct callflow_client *client, const char *call_id, const json_t *data)
+{
+	struct callflow_event event = {.type = CALLFLOW_INCOMING};
+	const json_t *from = json_object_get(data, "from");
+	const char *sdp = text_of(data, "sdp"), *raw_id = text_of(from, "rawId");
+	struct client_call *call;
+
+	if (!sdp || strlen(call_id) >= CALLFLOW_CALL_ID_MAX || client_find_call(client, call_id))
+		return;
+	call = client_call_new(client, false, raw_id ? raw_id : "");
+	if (!call) {
+		refuse(client, call_id);
+		return;
+	}
+	snprintf(call->id, sizeof(call->id), "%s", call_id);
+	call->remote_name = cf_strdup(text_of(from, "displayName"));
+	call->ice_servers = json_incref(json_object_get(data, "iceServers"));
+	call->policy = policy_of(data);
+	if (cf_session_take_remote(&call->session, sdp, false) < 0) {
+		refuse(client, call_id);
+		client_call_end(call, 488, 0, "the caller's offer makes no sense", false);
+		return;
+	}
+	client_emit(client, call, &event);
+}
+
+static void on_accepted(struct client_call *call, const json_t *data)
+{
+	const char *sdp = text_of(data, "sdp");
+
+	if (sdp && call->outgoing)
+		client_call_answered(call, sdp);
+}
+
+static void on_ended(struct client_call *call, const json_t *data)
+{
+	const char *reason = text_of(data, "reason");
+
+	client_call_end(
+		call, int_of(data, "code"), int_of(data, "subcode"), reason ? reason : "", false);
+}
+
+static void on_candidates(struct client_call *call, const json_t *data)
+{
+	if (call->state != CALL_ENDED)
+		client_take_candidates(call, json_object_get(data, "candidates"),
+			json_is_true(json_object_get(data, "endOfCandidates")));
+}
+
+static void answer_offer(struct client_call *call, const char *sdp)
+{
+	CF_AUTOFREE char *answer = NULL;
+
+	if (cf_session_take_remote(&call->session, sdp, false) < 0)
+		return;
+	answer = client_describe(call, true);
+	if (!answer || client_apply(call) < 0)
+		return;
+	client_call_request(call, "renegotiate",
+		json_pack("{s:s, s:s}", "sdp", answer, "type", "answer"), NULL);
+}
+
+static void on_renegotiate(struct client_call *call, const json_t *data)
+{
+	const char *sdp = text_of(data, "sdp"), *type = text_of(data, "type");
+
+	if (!sdp || !type || !call->peer)
+		return;
+	if (strcmp(type, "offer") == 0) {
+		answer_offer(call, sdp);
+	} else if (call->offer_open) {
+		call->offer_open = false;
+		if (cf_session_take_remote(&call->session, sdp, true) == 0)
+			(void)!client_apply(call);
+	}
+}
+
+static const struct handler {
+	const char *name;
+	void (*fn)(struct client_call *call, const json_t *data);
+} handlers[] = {
+	{"callAccepted", on_accepted},
+	{"callCancelled", on_ended},
+	{"callEnded", on_ended},
+	{"remoteCandidates", on_candidates},
+	{"renegotiate", on_renegotiate},
+};
+
+static void dispatch(struct client_call *call, const char *type, const json_t *data)
+{
+	for (size_t i = 0; i < CF_ARRAY_LEN(handlers); i++)
+		if (strcmp(type, handlers[i].name) == 0) {
+			handlers[i].fn(call, data);
+			return;
+		}
+}
+
+static bool is_placing(const struct callflow_client *client)
+{
+	CF_LIST_FOR(it, &client->calls)
+	if (CF_CONTAINER_OF(it, struct client_call, link)->state == CALL_PLACED)
+		return true;
+	return false;
+}
+
+/* An event can overtake the answer that tells the call's id. */
+static void keep_early(struct callflow_client *client, const char *type, json_t *data)
+{
+	if (is_placing(client) && json_array_size(client->early_events) < EARLY_EVENTS_MAX)
+		json_array_append_new(client->early_events, json_pack("[s, O]", type, data));
+}
+
+void client_replay_events(struct client_call *call)
+{
+	struct callflow_client *client = call->client;
+	json_t *events = client->early_events;
+	const json_t *entry;
+	size_t i;
+
+	client->early_events = json_array();
+	json_array_foreach(events, i, entry)
+	{
+		const json_t *data = json_array_get(entry, 1);
+		const char *call_id = text_of(data, "callId");
+
+		if (strcmp(call_id, call->id) == 0)
+			dispatch(call, json_string_value(json_array_get(entry, 0)), data);
+		else if (is_placing(client))
+			json_array_append(client->early_events, (json_t *)(uintptr_t)entry);
+	}
+	cf_json_free(events);
+}
+
+void client_on_event(struct callflow_client *client, const struct cf_sse_event *event)
+{
+	CF_JSON_AUTOFREE json_t *data = NULL;
+	struct client_call *call;
+	const char *call_id;
+
+	if (cf_json_parse(&data, event->data, event->data_len, NULL) < 0)
+		return;
+	call_id = text_of(data, "callId");
+	if (!call_id)
+		return;
+	if (strcmp(event->type, "incomingCall") == 0) {
+		on_incoming(client, call_id, data);
+		return;
+	}
+	call = client_find_call(client, call_id);
+	if (call)
+		dispatch(call, event->type, data);
+	else
+		keep_early(client, event->type, data);
+}

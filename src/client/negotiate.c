@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptions and candidates of a call, and the peer that they are about. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "client/client_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WHY_MAX 1024
+
+static void on_candidate(const char *text, void *arg)
+{
+	struct client_call *call = arg;
+
+	json_array_append_new(call->candidates, json_string(text));
+	if (call->described)
+		client_send_candidates(call);
+}
+
+static void on_gathered(void *arg)
+{
+	struct client_call *call = arg;
+
+	call->gathered = true;
+	if (call->described)
+		client_send_candidates(call);
+}
+
+/* Media */
+
+static void send_rtp(uint8_t *packet, size_t n, size_t cap, void *arg)
+{
+	struct client_call *call = arg;
+
+	(void)!cf_peer_send_rtp(call->peer, packet, n, cap);
+}
+
+static void send_rtcp(uint8_t *packet, size_t n, size_t cap, void *arg)
+{
+	struct client_call *call = arg;
+
+	(void)!cf_peer_send_rtcp(call->peer, packet, n, cap);
+}
+
+static void on_digit(char key, void *arg)
+{
+	struct client_call *call = arg;
+	struct callflow_event event = {.type = CALLFLOW_DTMF, .digit = key};
+
+	client_emit(call->client, call, &event);
+}
+
+static void on_input_ended(void *arg)
+{
+	struct client_call *call = arg;
+	struct callflow_event event = {.type = CALLFLOW_INPUT_ENDED};
+
+	client_emit(call->client, call, &event);
+}
+
+static void start_audio(struct client_call *call)
+{
+	static const struct cf_audio_callbacks callbacks = {.rtp = send_rtp,
+		.rtcp = send_rtcp,
+		.digit = on_digit,
+		.input_ended = on_input_ended};
+
+	if (call->audio_started)
+		return;
+	if (cf_audio_start(call->audio, call->client->loop, &call->session.agreed,
+		    call->session.ssrc, call->session.cname, &callbacks, call) < 0) {
+		client_call_end(call, 500, 0, "no memory for the call's audio", true);
+		return;
+	}
+	call->audio_started = true;
+}
+
+static void on_rtp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
+{
+	struct client_call *call = arg;
+
+	/* The other side may be connected a moment before us: its first words count. */
+	if (!call->audio_started && call->state == CALL_CONNECTING)
+		start_audio(call);
+	if (call->audio_started)
+		cf_audio_rtp(call->audio, packet, n, now_us);
+}
+
+static void on_rtcp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
+{
+	struct client_call *call = arg;
+
+	if (call->audio_started)
+		cf_audio_rtcp(call->audio, packet, n, now_us);
+}
+
+/* The path */
+
+/* Texts of an event's path, for as long as the event lives. */
+struct path_texts {
+	char local[CF_ADDR_TEXT_MAX];
+	char remote[CF_ADDR_TEXT_MAX];
+	char why[WHY_MAX];
+};
+
+static void fill_end(
+	struct callflow_path_end *end, const struct cf_ice_candidate *candidate, char *text)
+{
+	end->type = cf_ice_type_name(candidate->type);
+	end->address = cf_addr_ip_text(&candidate->addr, text);
+	end->port = candidate->addr.port;
+}
+
+static void fill_path(const struct client_call *call, const struct cf_ice_path *from,
+	struct callflow_path *path, struct path_texts *texts)
+{
+	static const enum callflow_path_kind kinds[] = {
+		[CF_ICE_PATH_DIRECT] = CALLFLOW_PATH_DIRECT,
+		[CF_ICE_PATH_REFLEXIVE] = CALLFLOW_PATH_REFLEXIVE,
+		[CF_ICE_PATH_RELAYED] = CALLFLOW_PATH_RELAYED,
+	};
+
+	path->kind = kinds[from->kind];
+	path->transport = cf_ice_via_name(from->via);
+	path->relays = (int)from->relays;
+	fill_end(&path->local, &from->local, texts->local);
+	fill_end(&path->remote, &from->remote, texts->remote);
+	path->why = cf_peer_why(call->peer, texts->why, sizeof(texts->why));
+}
+
+static void emit_path(
+	struct client_call *call, enum callflow_event_type type, const struct cf_ice_path *from)
+{
+	uint64_t connected_us = cf_peer_connected_us(call->peer);
+	struct callflow_path path;
+	struct path_texts texts;
+	struct callflow_event event = {.type = type, .path = &path};
+
+	fill_path(call, from, &path, &texts);
+	event.setup_ms = (uint32_t)((connected_us - call->placed_us) / CF_US_PER_MS);
+	event.ice_ms = (uint32_t)((connected_us - cf_peer_checking_us(call->peer)) / CF_US_PER_MS);
+	client_emit(call->client, call, &event);
+}
+
+static void on_connected(struct client_call *call)
+{
+	struct cf_ice_path path;
+
+	if (call->state != CALL_CONNECTING || !cf_peer_path(call->peer, &path))
+		return;
+	call->state = CALL_CONNECTED;
+	call->connected_once = true;
+	cf_timer_stop(&call->timer);
+	emit_path(call, CALLFLOW_CONNECTED, &path);
+	if (call->state != CALL_CONNECTED)
+		return; /* the application hung up from inside the event */
+	start_audio(call);
+	client_report(call, "connected");
+}
+
+static void on_path(const struct cf_ice_path *path, void *arg)
+{
+	struct client_call *call = arg;
+
+	if (call->state != CALL_CONNECTED)
+		return;
+	emit_path(call, CALLFLOW_PATH, path);
+	if (call->state == CALL_CONNECTED)
+		client_report(call, "path");
+}
+
+static void on_failed(struct client_call *call)
+{
+	char why[WHY_MAX], reason[WHY_MAX + 64];
+
+	cf_peer_why(call->peer, why, sizeof(why));
+	if (call->connected_once)
+		snprintf(reason, sizeof(reason), "the media path was lost: %s", why);
+	else
+		snprintf(reason, sizeof(reason), "no media path: %s", why);
+	client_call_end(call, 410, call->connected_once ? 301005 : 301004, reason, true);
+}
+
+static void on_peer_state(enum cf_peer_state state, void *arg)
+{
+	struct client_call *call = arg;
+
+	if (state == CF_PEER_CONNECTED)
+		on_connected(call);
+	else if (state == CF_PEER_FAILED)
+		on_failed(call);
+}
+
+/* Servers: [{"urls": [...], "username", "credential"}] */
+
+void client_add_servers(struct client_call *call, const json_t *ice_servers, bool stun_only)
+{
+	struct cf_peer_server servers[CF_PEER_SERVERS_MAX];
+	const json_t *entry, *url;
+	size_t i, k, n = 0;
+
+	json_array_foreach(ice_servers, i, entry)
+	{
+		json_array_foreach(json_object_get(entry, "urls"), k, url)
+		{
+			const char *text = json_string_value(url);
+
+			if (!text || n == CF_PEER_SERVERS_MAX ||
+				(stun_only && strncmp(text, "stun:", 5) != 0))
+				continue;
+			servers[n++] = (struct cf_peer_server){.url = text,
+				.username = json_string_value(json_object_get(entry, "username")),
+				.credential =
+					json_string_value(json_object_get(entry, "credential"))};
+		}
+	}
+	cf_peer_add_servers(call->peer, servers, n);
+}
+
+int client_make_peer(struct client_call *call)
+{
+	struct callflow_client *client = call->client;
+	struct cf_peer_options options = {.loop = client->loop,
+		.controlling = call->outgoing,
+		.policy = call->policy,
+		.loopback = client->loopback,
+		.identity = client->identity,
+		.tls = client->tls,
+		.pool = client->pool,
+		.callbacks = {.candidate = on_candidate,
+			.gathered = on_gathered,
+			.state = on_peer_state,
+			.path = on_path,
+			.rtp = on_rtp,
+			.rtcp = on_rtcp},
+		.arg = call};
+
+	call->peer = cf_peer_new(&options);
+	return call->peer ? 0 : CF_EUNREACH;
+}
+
+/* Descriptions */
+
+char *client_describe(struct client_call *call, bool answer)
+{
+	struct cf_view candidates[CF_SDP_CANDIDATES_MAX];
+	const json_t *text;
+	size_t i, n = 0;
+	char *sdp;
+
+	json_array_foreach(call->candidates, i, text) if (n < CF_SDP_CANDIDATES_MAX)
+		candidates[n++] = cf_view_str(json_string_value(text));
+	sdp = cf_session_describe(&call->session, call->peer, answer,
+		call->hold ? CF_SDP_INACTIVE : CF_SDP_SENDRECV, candidates, n);
+	if (sdp)
+		json_array_clear(call->candidates);
+	return sdp;
+}
+
+static void apply_direction(struct client_call *call)
+{
+	struct callflow_event event = {
+		.type = CALLFLOW_HOLD, .on = call->session.agreed.remote_hold};
+
+	if (call->audio_started)
+		cf_audio_set_direction(
+			call->audio, call->session.agreed.send, call->session.agreed.recv);
+	/* What our own hold makes of the other side's direction is not a hold of theirs. */
+	if (call->hold || call->remote_hold == call->session.agreed.remote_hold)
+		return;
+	call->remote_hold = call->session.agreed.remote_hold;
+	if (call->state == CALL_CONNECTED)
+		client_emit(call->client, call, &event);
+}
+
+int client_apply(struct client_call *call)
+{
+	int err = cf_session_apply(&call->session, call->peer);
+
+	if (!err)
+		apply_direction(call);
+	return err;
+}
+
+/* Trickle */
+
+void client_take_candidates(struct client_call *call, const json_t *candidates, bool end)
+{
+	const json_t *entry;
+	size_t i;
+
+	if (!call->peer) {
+		json_array_foreach(candidates, i, entry) if (json_array_size(call->early) < 64)
+			json_array_append(call->early, (json_t *)(uintptr_t)entry);
+		if (end)
+			json_array_append_new(call->early, json_null());
+		return;
+	}
+	json_array_foreach(candidates, i, entry)
+	{
+		const char *text = json_string_value(json_object_get(entry, "candidate"));
+
+		if (json_is_null(entry))
+			cf_peer_end_of_remote_candidates(call->peer);
+		else if (text)
+			cf_peer_add_remote_candidate(call->peer, text, strlen(text));
+	}
+	if (end)
+		cf_peer_end_of_remote_candidates(call->peer);
+}
+
+static void on_candidates_sent(const struct cf_http_response *response, void *arg)
+{
+	struct callflow_client *client = arg;
+
+	(void)response;
+	/* The call may be gone: each call of the client sends what it has. */
+	CF_LIST_FOR_SAFE(it, &client->calls)
+	{
+		struct client_call *call = CF_CONTAINER_OF(it, struct client_call, link);
+
+		if (call->sending) {
+			call->sending = false;
+			client_send_candidates(call);
+		}
+	}
+}
+
+static void flush_candidates(void *arg)
+{
+	struct client_call *call = arg;
+	const struct cf_view mid =
+		call->session.is_agreed ? call->session.agreed.remote->mid : cf_view_str("0");
+	int index = call->session.is_agreed ? (int)call->session.agreed.index : 0;
+	char path[256];
+	json_t *list, *body;
+	const json_t *text;
+	size_t i;
+
+	if (!call->id[0] || call->sending || call->state == CALL_ENDED)
+		return;
+	if (json_array_size(call->candidates) == 0 && (call->end_sent || !call->gathered))
+		return;
+	list = json_array();
+	json_array_foreach(call->candidates, i, text) json_array_append_new(
+		list, json_pack("{s:s, s:s%, s:i}", "candidate", json_string_value(text), "sdpMid",
+			      (const char *)mid.p, mid.len, "sdpMLineIndex", index));
+	json_array_clear(call->candidates);
+	call->end_sent = call->gathered;
+	body = json_pack("{s:s, s:o, s:b}", "endpointId", call->client->endpoint_id, "candidates",
+		list, "endOfCandidates", call->gathered);
+	snprintf(path, sizeof(path), CF_CLIENT_API "/calls/%s:candidates", call->id);
+	call->sending = client_request(call->client, "POST", path, body, on_candidates_sent,
+				call->client) == 0;
+}
+
+void client_send_candidates(struct client_call *call)
+{
+	/* At the end of the turn: several candidates of one turn go in one request. */
+	cf_defer_set(&call->defer, call->client->loop, flush_candidates, call);
+}
+
+/* Reports */
+
+static json_t *candidate_json(const struct cf_ice_candidate *candidate)
+{
+	char ip[CF_ADDR_TEXT_MAX];
+
+	return json_pack("{s:s, s:s, s:i}", "type", cf_ice_type_name(candidate->type), "address",
+		cf_addr_ip_text(&candidate->addr, ip), "port", (int)candidate->addr.port);
+}
+
+static const char *pair_state_name(enum cf_ice_pair_state state)
+{
+	static const char *const names[] = {[CF_ICE_PAIR_WAITING] = "waiting",
+		[CF_ICE_PAIR_IN_PROGRESS] = "in-progress",
+		[CF_ICE_PAIR_SUCCEEDED] = "succeeded",
+		[CF_ICE_PAIR_FAILED] = "failed"};
+
+	return names[state];
+}
+
+static json_t *pairs_json(const struct client_call *call)
+{
+	json_t *list = json_array();
+	struct cf_ice_pair_info pair;
+
+	for (size_t i = 0; i < 64 && cf_ice_agent_pair(cf_peer_agent(call->peer), i, &pair); i++)
+		json_array_append_new(list,
+			json_pack("{s:o, s:o, s:s, s:i, s:s, s:i, s:i, s:i, s:b, s:b}", "local",
+				candidate_json(&pair.local), "remote", candidate_json(&pair.remote),
+				"state", pair_state_name(pair.state), "relays", (int)pair.relays,
+				"result", cf_ice_pair_error_text(pair.error), "requests",
+				(int)pair.requests, "responses", (int)pair.responses, "rttUs",
+				(int)pair.rtt_us, "nominated", pair.nominated, "selected",
+				pair.selected));
+	return list;
+}
+
+static json_t *path_json(const struct client_call *call)
+{
+	static const char *const kinds[] = {[CF_ICE_PATH_DIRECT] = "direct",
+		[CF_ICE_PATH_REFLEXIVE] = "reflexive",
+		[CF_ICE_PATH_RELAYED] = "relayed"};
+	struct cf_ice_path path;
+
+	if (!cf_peer_path(call->peer, &path))
+		return json_null();
+	return json_pack("{s:s, s:s, s:i, s:o, s:o}", "kind", kinds[path.kind], "transport",
+		cf_ice_via_name(path.via), "relays", (int)path.relays, "local",
+		candidate_json(&path.local), "remote", candidate_json(&path.remote));
+}
+
+static json_t *stats_json(const struct client_call *call)
+{
+	struct callflow_stats stats = {0};
+
+	if (call->audio)
+		cf_audio_stats(call->audio, &stats);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "packetsSent",
+		(json_int_t)stats.packets_sent, "bytesSent", (json_int_t)stats.bytes_sent,
+		"packetsReceived", (json_int_t)stats.packets_received, "bytesReceived",
+		(json_int_t)stats.bytes_received, "packetsLost", (json_int_t)stats.packets_lost,
+		"jitterMs", stats.jitter_ms, "rttMs", stats.rtt_ms);
+}
+
+void client_report(struct client_call *call, const char *kind)
+{
+	char why[WHY_MAX];
+	json_t *report;
+
+	if (!call->peer || !call->id[0])
+		return;
+	cf_peer_why(call->peer, why, sizeof(why));
+	report = json_pack("{s:s, s:o, s:s, s:o, s:o}", "kind", kind, "path", path_json(call),
+		"why", why, "pairs", pairs_json(call), "stats", stats_json(call));
+	if (report)
+		client_call_request(call, "report", json_pack("{s:o}", "report", report), NULL);
+}
