@@ -244,7 +244,7 @@ static void channel_bind(struct cf_relay_request *req)
 	/* RFC 8656 section 12.2 */
 	if (cf_stun_msg_u32(req->msg, CF_TURN_CHANNEL_NUMBER, &u32) < 0 ||
 		cf_stun_msg_xor_addr(req->msg, CF_TURN_XOR_PEER_ADDRESS, &peer) < 0 ||
-		u32 >> 16 < CF_TURN_CHANNEL_MIN || u32 >> 16 > CF_TURN_CHANNEL_MAX) {
+		u32 >> 16 < CF_TURN_CHANNEL_MIN || u32 >> 16 > CF_TURN_CHANNEL_MAX_RFC5766) {
 		cf_relay_respond_error(req, 400, NULL);
 		return;
 	}

@@ -9,7 +9,7 @@ int cf_turn_frame_len(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	if ((p[0] & 0xf0) != 0x40)
+	if ((p[0] & 0xc0) != 0x40)
 		return cf_stun_frame_len(p, n);
 	if (n < CF_TURN_CHANNEL_HEADER_LEN)
 		return 0;

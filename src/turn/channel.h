@@ -15,6 +15,9 @@
 
 #define CF_TURN_CHANNEL_MIN 0x4000 /* RFC 8656 section 12: 0x4000 to 0x4FFF */
 #define CF_TURN_CHANNEL_MAX 0x4fff
+/* RFC 5766 section 11 went up to 0x7FFF, and its clients (coturn's among them) still choose from
+ * all of it: the server takes those numbers too, for nothing else begins with these bits there. */
+#define CF_TURN_CHANNEL_MAX_RFC5766 0x7fff
 #define CF_TURN_CHANNEL_HEADER_LEN 4
 
 /* Longest ChannelData payload that a stream may carry; longer ones are a malformed stream. */
@@ -29,7 +32,7 @@
 /** Whether the first byte is that of ChannelData (the bits 01). */
 static inline bool cf_turn_is_channel_data(const uint8_t *p, size_t n)
 {
-	return n >= CF_TURN_CHANNEL_HEADER_LEN && (p[0] & 0xf0) == 0x40;
+	return n >= CF_TURN_CHANNEL_HEADER_LEN && (p[0] & 0xc0) == 0x40;
 }
 
 /** Length of the first TURN message of a stream, padding included (STUN or ChannelData): 0 when

@@ -206,7 +206,7 @@ static void channels(void **state)
 	rig_allocate(&r);
 	rig_bind(&r, 0x3fff, &a);
 	rig_expect_signed_error(&r, 400);
-	rig_bind(&r, 0x5000, &a);
+	rig_bind(&r, 0x8000, &a);
 	rig_expect_signed_error(&r, 400);
 	rig_begin(&r, CF_STUN_REQUEST, CF_TURN_CHANNEL_BIND);
 	cf_stun_write_u32(&r.w, CF_TURN_CHANNEL_NUMBER, 0x4000u << 16);
@@ -227,7 +227,7 @@ static void channels(void **state)
 	rig_expect_signed_error(&r, 400);
 	rig_bind(&r, 0x4001, &a);
 	rig_expect_signed_error(&r, 400);
-	rig_bind(&r, 0x4fff, &b);
+	rig_bind(&r, 0x7fff, &b); /* as RFC 5766 has it */
 	rig_expect_success(&r);
 	assert_true(rig_indicate(&r, &a, "a")); /* a binding permits */
 	r.now += 600 * CF_US_PER_S;

@@ -21,7 +21,7 @@ static void prepend_and_parse(void **state)
 	assert_int_equal(data.len, 5);
 	assert_int_equal(cf_turn_channel_parse(p, 8, &channel, &data), CF_EBADMSG);
 	assert_int_equal(cf_turn_channel_parse(p, 3, &channel, &data), CF_EBADMSG);
-	p[0] = 0x50; /* RFC 8656 section 12: 0x5000 and above are reserved */
+	p[0] = 0x80; /* RTP, not ChannelData */
 	assert_int_equal(cf_turn_channel_parse(p, 9, &channel, &data), CF_EBADMSG);
 }
 
@@ -42,7 +42,7 @@ static void stream_frames(void **state)
 	assert_int_equal(cf_turn_frame_len(p, 4), CF_EBADMSG);
 	p[3] = 0;
 	assert_int_equal(cf_turn_frame_len(p, 4), 4 + CF_TURN_STREAM_DATA_MAX);
-	assert_int_equal(cf_turn_frame_len((const uint8_t *)"\x50\x00", 2), CF_EBADMSG);
+	assert_int_equal(cf_turn_frame_len((const uint8_t *)"\x80\x00", 2), CF_EBADMSG);
 	assert_int_equal(
 		cf_turn_frame_len((const uint8_t *)"\x16\x03\x01\x02\x00", 5), 0); /* TLS */
 	assert_int_equal(cf_turn_frame_len((const uint8_t *)"\x16\x03\x01\x02\x00\x01\x00\x01", 8),
