@@ -8,8 +8,9 @@
  * framing and the connecting of TCP), the TURN clients, and signalling. Pure: bytes, events and
  * the time (microseconds, monotonic) come in; bytes, events and the next deadline go out.
  *
- * One agent is used by one thread at a time. After each call that is given now_us the caller takes
- * all outputs with cf_ice_agent_output() and arms its timer for cf_ice_agent_deadline():
+ * One agent is used by one thread at a time. After each call that is given now_us (except
+ * cf_ice_agent_note_received()) the caller takes all outputs with cf_ice_agent_output() and arms
+ *its timer for cf_ice_agent_deadline():
  *
  *	cf_ice_agent_input(agent, base, &src, bytes, n, now);    or _tick(), _add_remote(), ...
  *	while (cf_ice_agent_output(agent, &out)) ...

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "ice/ice_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void ice_send(struct cf_ice_agent *agent, uint8_t slot, const struct cf_addr *addr, const void *p,
@@ -49,6 +50,10 @@ static bool out_candidate(struct cf_ice_agent *agent, struct cf_ice_output *out)
 		out->kind = CF_ICE_OUT_LOCAL_CANDIDATE;
 		out->base = agent->bases[local->slot].id;
 		out->candidate = local->c;
+		/* RFC 8838 section 4.3: to which generation it belongs. */
+		if (strlen(agent->cur.local.ufrag) < sizeof(out->candidate.ufrag))
+			snprintf(out->candidate.ufrag, sizeof(out->candidate.ufrag), "%s",
+				agent->cur.local.ufrag);
 		return true;
 	}
 	agent->out_candidates = false;
