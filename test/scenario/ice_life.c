@@ -17,7 +17,7 @@ static void report(void)
 	char why[CF_ICE_WHY_MAX];
 
 	for (int i = 0; i < 2; i++)
-		print_message("side %d: %s, %u paths, %u states: %s\n", i,
+		print_message("# side %d: %s, %u paths, %u states: %s\n", i,
 			cf_ice_state_name(call.side[i].state), call.side[i].n_paths,
 			call.side[i].n_states,
 			cf_ice_agent_why(call.side[i].agent, why, sizeof(why)));

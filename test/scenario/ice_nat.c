@@ -49,7 +49,8 @@ static void report(const struct ice_call *call, enum ice_net_kind a, enum ice_ne
 	for (int i = 0; i < 2; i++) {
 		const struct ice_side *side = &call->side[i];
 
-		print_message("%s/%s side %d: %s, data %.1f ms, connected %.1f ms, relays %u: %s\n",
+		print_message(
+			"# %s/%s side %d: %s, data %.1f ms, connected %.1f ms, relays %u: %s\n",
 			ice_net_names[a], ice_net_names[b], i, cf_ice_state_name(side->state),
 			after_ms(call, side->data_us), after_ms(call, side->connected_us),
 			side->path.relays, cf_ice_agent_why(side->agent, why, sizeof(why)));

@@ -17,7 +17,7 @@ static void report(void)
 
 	for (int i = 0; i < 2; i++)
 		if (call.side[i].agent)
-			print_message("side %d: %s, connected %.1f ms, failed %.1f ms: %s\n", i,
+			print_message("# side %d: %s, connected %.1f ms, failed %.1f ms: %s\n", i,
 				cf_ice_state_name(call.side[i].state),
 				(double)(call.side[i].connected_us - call.start_us) / 1e3,
 				(double)(call.side[i].failed_us - call.start_us) / 1e3,
@@ -210,7 +210,7 @@ static void loss(void **state)
 			EXPECT(call.side[0].path.relays == 0 && call.side[1].path.relays == 0);
 			ice_call_done(&call);
 		}
-	print_message("began through a relay: %u of 120\n", relayed);
+	print_message("# began through a relay: %u of 120\n", relayed);
 	assert_true(relayed <= 12);
 }
 
