@@ -427,11 +427,11 @@ static int print_tail(const struct cf_ice_candidate *c, char *text, size_t cap)
 int cf_ice_candidate_print(const struct cf_ice_candidate *candidate, char *text, size_t cap)
 {
 	char out[CF_ICE_CANDIDATE_TEXT_MAX];
-	int head = print_head(candidate, out, sizeof(out));
-	int tail = print_tail(candidate, out + head, sizeof(out) - (size_t)head);
+	size_t len = (size_t)print_head(candidate, out, sizeof(out));
 
-	if ((size_t)(head + tail) >= cap)
+	len += (size_t)print_tail(candidate, out + len, sizeof(out) - len);
+	if (len >= cap)
 		return CF_ENOSPC;
-	memcpy(text, out, (size_t)(head + tail) + 1);
-	return head + tail;
+	memcpy(text, out, len + 1);
+	return (int)len;
 }

@@ -381,7 +381,7 @@ static void refused(struct cf_ice_agent *agent, struct ice_pair *pair,
 	const struct ice_check *check, uint16_t code, bool authentic)
 {
 	/* RFC 8445 section 7.2.5.1: role conflict. Only for the role that the check was sent in, or
-	 * several answers to old checks would turn us to and fro. */
+	 * several answers to old checks would turn us back and forth. */
 	if (code == 487 && authentic) {
 		if (check->controlling == agent->controlling)
 			ice_switch_role(agent, !agent->controlling);

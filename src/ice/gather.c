@@ -229,15 +229,15 @@ static void drop_locals(struct cf_ice_agent *agent, uint8_t slot)
 	agent->n_locals = kept;
 }
 
-void cf_ice_agent_remove_base(struct cf_ice_agent *agent, unsigned id, uint64_t now_us)
+void cf_ice_agent_remove_base(struct cf_ice_agent *agent, unsigned base, uint64_t now_us)
 {
 	uint8_t slot;
-	struct ice_base *base = ice_base_find(agent, id, &slot);
+	struct ice_base *gone = ice_base_find(agent, base, &slot);
 
-	if (!base)
+	if (!gone)
 		return;
 	agent->now_us = now_us;
-	ice_sends_drop(agent, id, false);
+	ice_sends_drop(agent, base, false);
 	for (size_t i = agent->n_pairs; i-- > 0;)
 		if (agent->pairs[i]->slot == slot)
 			ice_pair_drop(agent, agent->pairs[i]);
@@ -247,7 +247,7 @@ void cf_ice_agent_remove_base(struct cf_ice_agent *agent, unsigned id, uint64_t 
 			agent->gathers[i].used = false;
 	for (size_t i = 0; i < agent->n_remotes; i++)
 		agent->remotes[i]->permits &= ~(1u << slot);
-	base->used = false;
+	gone->used = false;
 	cf_ice_agent_tick(agent, now_us);
 }
 
@@ -291,14 +291,14 @@ static int add_mapped(struct cf_ice_agent *agent, uint8_t slot, const struct cf_
 		agent, slot, CF_ICE_SRFLX, mapped, &agent->bases[slot].addr, server, NULL);
 }
 
-int cf_ice_agent_add_mapped(struct cf_ice_agent *agent, unsigned id, const struct cf_addr *mapped,
+int cf_ice_agent_add_mapped(struct cf_ice_agent *agent, unsigned base, const struct cf_addr *mapped,
 	const struct cf_addr *server, uint64_t now_us)
 {
 	uint8_t slot;
-	struct ice_base *base = ice_base_find(agent, id, &slot);
+	const struct ice_base *found = ice_base_find(agent, base, &slot);
 	int err;
 
-	if (!base || base->kind != CF_ICE_BASE_UDP || mapped->family != base->addr.family)
+	if (!found || found->kind != CF_ICE_BASE_UDP || mapped->family != found->addr.family)
 		return CF_EINVAL;
 	agent->now_us = now_us;
 	err = add_mapped(agent, slot, mapped, server ? server : &no_addr);
@@ -313,7 +313,8 @@ void cf_ice_agent_bases_done(struct cf_ice_agent *agent, uint64_t now_us)
 	cf_ice_agent_tick(agent, now_us);
 }
 
-/* Gathering is done once every server has answered or given up; keep-alives do not count. */
+/* Gathering is done once every server has answered or given up; asking again later does not count.
+ */
 void ice_gather_update(struct cf_ice_agent *agent)
 {
 	if (!agent->bases_done || agent->gathered)

@@ -98,7 +98,7 @@ static void steady(void **state)
 	sent = call.side[0].n_paths;
 	EXPECT(flow(120 * CF_US_PER_S) >= 99);
 	EXPECT(call.side[0].n_paths == sent);
-	/* Consent each 5 s and its answers, keep-alives of reserve pairs and of the STUN mapping.
+	/* Consent each 5 s and its answers, what keeps reserve pairs and the STUN mapping warm.
 	 */
 	EXPECT(call.side[0].n_sent < 300);
 	EXPECT(alive(0) && alive(1));
