@@ -278,8 +278,9 @@ HEADER = ROW.format("pair", "expected", "got: a's view | b's view", "setup", "ic
 def row(result):
     def number(value):
         return "-" if value is None else f"{value:.2f}" if isinstance(value, float) and value <= 1 else f"{value:.0f}"
+    got = result.got if len(result.got) <= 66 else result.got[:65] + "…"  # --json has all of it
     heard = [side.get("correlation") for side in (result.heardByB, result.heardByA)]
-    lines = [ROW.format(result.pair, result.expected, result.got, number(result.setupMs), number(result.iceMs),
+    lines = [ROW.format(result.pair, result.expected, got, number(result.setupMs), number(result.iceMs),
                         *map(number, heard), "FAIL" if result.problems else "ok")]
     lines += [f"    {problem}" for problem in result.problems]
     lines += [f"      {line}" for line in result.log]
