@@ -360,6 +360,7 @@ void cf_audio_rtcp(struct cf_audio *audio, const uint8_t *packet, size_t n, uint
 void cf_audio_stats(const struct cf_audio *audio, struct callflow_stats *ret_stats)
 {
 	struct cf_media_receiver_stats received;
+	const struct cf_rtp_source *source;
 	const struct cf_rtp_sender *sent;
 
 	*ret_stats = (struct callflow_stats){0};
@@ -374,6 +375,7 @@ void cf_audio_stats(const struct cf_audio *audio, struct callflow_stats *ret_sta
 		.packets_lost = received.jitter.lost,
 		.frames_concealed = received.concealed,
 		.rtt_ms = sent->rtt_us > 0 ? (double)sent->rtt_us / 1000 : 0};
-	ret_stats->jitter_ms =
-		(double)cf_rtp_source_jitter_us(cf_media_receiver_source(audio->receiver)) / 1000;
+	source = cf_media_receiver_source(audio->receiver);
+	if (source->started)
+		ret_stats->jitter_ms = (double)cf_rtp_source_jitter_us(source) / 1000;
 }

@@ -19,10 +19,11 @@ int peer_secure_start(struct cf_peer *peer, const struct cf_peer_remote *remote)
 		return err;
 	}
 	peer->dtls = dtls;
-	return 0;
+	/* A server listens at once: the client may see a path a moment before we do. */
+	return role == CF_DTLS_SERVER ? cf_dtls_start(dtls, now_us) : 0;
 }
 
-/* The handshake begins with the first path: a flight sent before would be lost and wait for its
+/* A client begins with the first path: a flight sent before would be lost and wait for its
  * retransmission. */
 static void start_on_path(struct cf_peer *peer)
 {
