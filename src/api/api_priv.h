@@ -214,6 +214,9 @@ struct cf_call_endpoint *cf_api_own_endpoint(struct cf_api_req *req, const char 
 void cf_api_endpoint_gone(struct cf_call_endpoint *endpoint, void *arg);
 void cf_api_device_save(struct cf_api_device *device, const struct cf_call_endpoint *endpoint);
 struct cf_api_device *cf_api_device_new(struct cf_api *api, struct cf_call_endpoint *endpoint);
+/** Puts an event back that was pending when the process ended. */
+void cf_api_device_restore_event(
+	struct cf_api_device *device, uint64_t seq, const char *type, const char *data);
 /** Puts an event behind the others and on the stream. Takes data. */
 void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *data);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "call/snapshot.h"
 
 #include <stdio.h>
 
@@ -373,6 +374,7 @@ void cf_api_call_stored(struct cf_api *api, const char *call_id)
 	if (cf_call_look(api->domain, call_id, &view) < 0)
 		return;
 	call = call_json(&view);
+	json_object_set_new(call, "restore", cf_call_snapshot(api->domain, call_id));
 	text = call ? cf_json_text(call, NULL) : NULL;
 	if (text)
 		(void)cf_api_write(api, CF_STORE_CALL_PUT,

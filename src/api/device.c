@@ -53,7 +53,10 @@ struct cf_api_device *cf_api_device_new(struct cf_api *api, struct cf_call_endpo
 	if (!device)
 		return NULL;
 	device->api = api;
-	device->next_seq = 1;
+	/* Numbers begin at the clock: after a restart they are above all that were given before,
+	 * those included that the store had not seen yet. */
+	device->next_seq = (uint64_t)cf_clock_wall_ms();
+	device->seen_seq = device->next_seq - 1;
 	cf_list_init(&device->events);
 	cf_list_push(&api->devices, &device->link);
 	snprintf(device->id, sizeof(device->id), "%s", cf_call_endpoint_id(endpoint));
@@ -144,6 +147,31 @@ static struct cf_api_event *event_new(uint64_t seq, const char *type, const json
 	event->seq = seq;
 	snprintf(event->type, sizeof(event->type), "%s", type);
 	return event;
+}
+
+void cf_api_device_restore_event(
+	struct cf_api_device *device, uint64_t seq, const char *type, const char *data)
+{
+	struct cf_api_event *event = cf_alloc(sizeof(*event));
+
+	if (event)
+		event->data = cf_strdup(data);
+	if (!event || !event->data) {
+		device->lost_seq = seq;
+		cf_free(event);
+		return;
+	}
+	event->seq = seq;
+	event->size = sizeof(*event) + strlen(data);
+	snprintf(event->type, sizeof(event->type), "%s", type);
+	cf_list_push(&device->events, &event->link);
+	device->n_events++;
+	device->bytes += event->size;
+	/* What came before the oldest one kept has arrived. */
+	if (device->n_events == 1)
+		device->seen_seq = seq - 1;
+	if (device->next_seq <= seq)
+		device->next_seq = seq + 1;
 }
 
 void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *data)

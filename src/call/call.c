@@ -554,6 +554,8 @@ int cf_call_candidates(struct cf_call_domain *domain, const char *call_id,
 	leg->n_candidates += n;
 	leg->candidates.end |= end_of_candidates;
 	trace_candidates(domain, call, leg, candidates, n, end_of_candidates, now);
+	if (call->state == CF_CALL_RINGING)
+		cf_call_changed(domain, call);
 	return 0;
 }
 
@@ -596,6 +598,7 @@ int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
 	call->offerer = answer ? NULL : leg->participant;
 	call->offer_us = now.us;
 	leg->n_candidates = 0;
+	cf_call_changed(domain, call);
 	cf_call_trace_step(domain, call, "call",
 		answer ? "renegotiate-answer" : "renegotiate-offer", endpoint->id, NULL, now);
 	return 0;

@@ -126,6 +126,9 @@ void cf_call_events_drop(struct cf_list *list);
 
 struct cf_call *cf_call_find(const struct cf_call_domain *domain, const char *call_id);
 struct cf_call_user *cf_call_user_find(const struct cf_call_domain *domain, const char *raw_id);
+/** As cf_call_endpoint_register(), under a given id; NULL: a new one. */
+int cf_call_endpoint_add(struct cf_call_domain *domain, const struct cf_call_endpoint_info *info,
+	const char *endpoint_id, struct cf_call_time now, struct cf_call_endpoint **ret_endpoint);
 struct cf_call_user *cf_call_user_get(struct cf_call_domain *domain, const char *raw_id);
 void cf_call_user_release(struct cf_call_domain *domain, struct cf_call_user *user);
 struct cf_leg *cf_leg_new(struct cf_call *call, struct cf_participant *participant,

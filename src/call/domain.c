@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "call/call_priv.h"
+#include "call/snapshot.h"
 
 #include <stdio.h>
 
@@ -298,6 +299,23 @@ int cf_call_endpoint_register(struct cf_call_domain *domain,
 	const struct cf_call_endpoint_info *info, struct cf_call_time now,
 	struct cf_call_endpoint **ret_endpoint)
 {
+	return cf_call_endpoint_add(domain, info, NULL, now, ret_endpoint);
+}
+
+int cf_call_endpoint_restore(struct cf_call_domain *domain,
+	const struct cf_call_endpoint_info *info, const char *endpoint_id, struct cf_call_time now,
+	struct cf_call_endpoint **ret_endpoint)
+{
+	if (strlen(endpoint_id) != CF_CALL_ID_MAX - 1)
+		return CF_EINVAL;
+	if (cf_call_endpoint_find(domain, endpoint_id))
+		return CF_EEXIST;
+	return cf_call_endpoint_add(domain, info, endpoint_id, now, ret_endpoint);
+}
+
+int cf_call_endpoint_add(struct cf_call_domain *domain, const struct cf_call_endpoint_info *info,
+	const char *endpoint_id, struct cf_call_time now, struct cf_call_endpoint **ret_endpoint)
+{
 	struct cf_call_endpoint *endpoint;
 	struct cf_call_user *user;
 
@@ -312,6 +330,8 @@ int cf_call_endpoint_register(struct cf_call_domain *domain,
 	if (user->n_endpoints >= domain->options.max_endpoints_per_user)
 		return CF_ELIMIT;
 	endpoint = endpoint_new(info, now);
+	if (endpoint && endpoint_id)
+		memcpy(endpoint->id, endpoint_id, sizeof(endpoint->id));
 	if (!endpoint || cf_map_insert(&domain->endpoints, &endpoint->node,
 				 hash(domain, endpoint->id)) < 0) {
 		if (endpoint)
