@@ -240,7 +240,7 @@ void cf_api_call_renegotiate(struct cf_api_req *req)
 	if (type && strcmp(type, "offer") != 0 && strcmp(type, "answer") != 0)
 		cf_json_reader_fail(&r, "type", "must be offer or answer");
 	endpoint = body_endpoint(req, &r);
-	if (!endpoint)
+	if (!endpoint || !type)
 		return;
 	err = cf_call_renegotiate(req->api->domain, req->params.value[0], endpoint, sdp,
 		strcmp(type, "answer") == 0, cf_api_now(req->api));
