@@ -525,10 +525,17 @@ size_t cf_stream_unsent(const struct cf_stream *stream)
 	return stream->out.len - stream->out_sent;
 }
 
+/* A peer that still takes what is left for it gets more time. */
 static void on_linger_end(struct cf_timer *timer, void *arg)
 {
-	(void)timer;
-	close_now(arg, 0);
+	struct cf_stream *s = arg;
+	size_t unsent = cf_stream_unsent(s);
+
+	if (unsent > 0 && unsent < s->linger_unsent &&
+		cf_timer_after(timer, s->loop, s->linger_us, on_linger_end, s) == 0)
+		s->linger_unsent = unsent;
+	else
+		close_now(s, unsent > 0 ? CF_ETIMEOUT : 0);
 }
 
 void cf_stream_shutdown(struct cf_stream *stream, uint64_t linger_us)
@@ -541,6 +548,8 @@ void cf_stream_shutdown(struct cf_stream *stream, uint64_t linger_us)
 	}
 	stream->state = CF_STREAM_SHUTTING;
 	stream->paused = false;
+	stream->linger_us = linger_us;
+	stream->linger_unsent = SIZE_MAX;
 	at_turn_end(stream);
 	if (cf_timer_after(&stream->timer, stream->loop, linger_us, on_linger_end, stream) < 0)
 		fail_later(stream, CF_ENOMEM);

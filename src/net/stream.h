@@ -73,8 +73,9 @@ CF_MUST_CHECK int cf_stream_write(struct cf_stream *stream, const void *p, size_
 /** Bytes queued and not yet with the kernel. */
 size_t cf_stream_unsent(const struct cf_stream *stream);
 
-/** Sends what is queued, then close_notify and FIN; waits at most linger_us for the peer's end,
- * bytes that still arrive are dropped; then on_close(0). */
+/** Sends what is queued, then close_notify and FIN; waits linger_us for the peer's end (longer only
+ * while the peer goes on taking what was queued), bytes that still arrive are dropped; then
+ * on_close: 0, or CF_ETIMEOUT when not all could be sent. */
 void cf_stream_shutdown(struct cf_stream *stream, uint64_t linger_us);
 
 /** Stops and resumes on_data; the peer is slowed down by TCP. While paused a peer's reset is still

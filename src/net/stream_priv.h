@@ -42,7 +42,9 @@ struct cf_stream {
 	size_t read_max;
 	struct cf_buf out; /* unsent, from out_sent on */
 	size_t out_sent;
-	struct cf_tls *tls; /* owned reference, NULL for plain TCP */
+	uint64_t linger_us;
+	size_t linger_unsent; /* at the last look */
+	struct cf_tls *tls;   /* owned reference, NULL for plain TCP */
 	SSL *ssl;
 	const char *error_text; /* static */
 	struct cf_addr peer, local;
