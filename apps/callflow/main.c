@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* callflow: users, tokens and calls from the command line. The table below is the whole program. */
+#include "cli.h"
+
+#include <string.h>
+
+const struct cli_command cli_commands[] = {
+	{"call", "TARGET", "call a user, or the echo bot 8:echo123", cli_call_options, 1, 1,
+		cli_call},
+	{"listen", "", "wait for calls", cli_listen_options, 0, 0, cli_listen},
+	{"user create", "", "make a user", NULL, 0, 0, cli_user_create},
+	{"user delete", "USER", "delete a user and all its tokens", NULL, 1, 1, cli_user_delete},
+	{"token issue", "USER", "make an access token for a user", cli_token_options, 1, 1,
+		cli_token_issue},
+	{"token revoke", "USER", "revoke all tokens of a user", NULL, 1, 1, cli_token_revoke},
+	{"trace", "CALL", "the whole story of a call, as JSON", NULL, 1, 1, cli_trace},
+	{"usage", "", "relay use and call minutes, as JSON", NULL, 0, 0, cli_usage},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+static void print_usage(FILE *out)
+{
+	fprintf(out, "Usage: callflow COMMAND [OPTIONS]\n\nCommands:\n");
+	for (const struct cli_command *c = cli_commands; c->name; c++)
+		fprintf(out, "  %-13s %-8s %s\n", c->name, c->arguments, c->help);
+	fprintf(out,
+		"\n`callflow COMMAND --help` tells a command's options.\n\n"
+		"Options of every command:\n"
+		"  --connection-string TEXT  endpoint and access key (CALLFLOW_CONNECTION_STRING)\n"
+		"  --endpoint URL            the service (CALLFLOW_ENDPOINT)\n"
+		"  --ca FILE                 certificates to trust, PEM (CALLFLOW_CA)\n"
+		"  --token TOKEN             user access token (CALLFLOW_TOKEN)\n"
+		"  --json                    one JSON object per line\n\n"
+		"Without any of them, what `callflowd --dev` left in var/client.env is used.\n");
+}
+
+/* The command whose words begin argv; ret_words: how many words that were. */
+static const struct cli_command *find_command(int argc, char **argv, int *ret_words)
+{
+	for (const struct cli_command *c = cli_commands; c->name; c++) {
+		const char *space = strchr(c->name, ' ');
+		size_t first = space ? (size_t)(space - c->name) : strlen(c->name);
+
+		if (strlen(argv[0]) != first || strncmp(argv[0], c->name, first) != 0)
+			continue;
+		if (space && (argc < 2 || strcmp(argv[1], space + 1) != 0))
+			continue;
+		*ret_words = space ? 2 : 1;
+		return c;
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct cli_command *command;
+	int words = 0, n;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		print_usage(argc < 2 ? stderr : stdout);
+		return argc < 2 ? EXIT_USAGE : 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("callflow %s\n", callflow_version());
+		return 0;
+	}
+	command = find_command(argc - 1, argv + 1, &words);
+	if (!command) {
+		fprintf(stderr, "callflow: no command \"%s\"; `callflow --help` lists them\n",
+			argv[1]);
+		return EXIT_USAGE;
+	}
+	n = cli_parse(command, argc - 1 - words, argv + 1 + words);
+	if (n < 0)
+		return n == -2 ? 0 : EXIT_USAGE;
+	if (n < command->min_args || n > command->max_args) {
+		cli_print_help(stderr, command);
+		return EXIT_USAGE;
+	}
+	cli_load_settings();
+	return command->run(n, argv + 1 + words);
+}

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon.h"
+
+#include "announce.h"
+#include "openapi.h"
+#include "relay.h"
+#include "secrets.h"
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "bot/echo.h"
+#include "net/devca.h"
+#include "net/listener.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 256
+#define LISTENERS_MAX CF_CONF_ADDRS_MAX
+#define URLS_MAX CF_API_URLS_MAX
+#define URL_MAX 300
+#define DRAIN_CHECK_US (200 * CF_US_PER_MS)
+
+struct daemon {
+	const struct cf_conf *conf;
+	bool dev;
+	bool json;
+	struct secrets secrets;
+	uint8_t token_secret[CF_AUTH_SECRET_LEN];
+	uint8_t turn_secret[CF_AUTH_SECRET_LEN];
+	uint8_t nonce_secret[CF_AUTH_SECRET_LEN];
+	struct cf_devca devca;
+	struct cf_loop *loop; /* control; the main thread's */
+	struct cf_io signals;
+	struct cf_loop_thread *workers[WORKERS_MAX];
+	size_t n_workers;
+	struct cf_pool *pool;
+	struct cf_tls *tls;
+	struct relay_role *relay;
+	struct cf_store *store;
+	struct cf_api *api;
+	struct cf_http_server *http;
+	struct cf_echo *echo;
+	struct cf_listener *listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	char endpoint[URL_MAX];
+	char urls[URLS_MAX][URL_MAX];
+	const char *stun[URLS_MAX], *turn[URLS_MAX];
+	size_t n_urls, n_stun, n_turn;
+	struct cf_timer drain_timer;
+	bool draining;
+	bool failed; /* to restore what was there before */
+};
+
+static int fail(const char *what, const char *why)
+{
+	cf_log(CF_LOG_ERROR, "daemon", NULL, "%s: %s", what, why);
+	return -1;
+}
+
+/* Names and addresses */
+
+/* An IP as URLs want it. */
+static void bracketed(const struct cf_addr *addr, char text[static CF_ADDR_TEXT_MAX])
+{
+	char ip[CF_ADDR_TEXT_MAX];
+
+	cf_addr_ip_text(addr, ip);
+	if (addr->family == CF_ADDR_IPV6)
+		snprintf(text, CF_ADDR_TEXT_MAX, "[%.46s]", ip);
+	else
+		snprintf(text, CF_ADDR_TEXT_MAX, "%.46s", ip);
+}
+
+static const char *public_host(const struct daemon *d, char text[static CF_ADDR_TEXT_MAX])
+{
+	const struct cf_conf *conf = d->conf;
+
+	if (conf->resource.hostname[0]) {
+		snprintf(text, CF_ADDR_TEXT_MAX, "%.70s", conf->resource.hostname);
+	} else {
+		const struct cf_addr *addr = conf->public_addresses.n ? &conf->public_addresses.v[0]
+								      : &conf->listen.https.v[0];
+
+		bracketed(addr, text);
+	}
+	return text;
+}
+
+static void add_url(
+	struct daemon *d, const char *scheme, const char *host, unsigned port, const char *query)
+{
+	char *url = d->urls[d->n_urls];
+
+	if (d->n_urls == URLS_MAX)
+		return;
+	snprintf(url, URL_MAX, "%s:%s:%u%s", scheme, host, port, query);
+	d->n_urls++;
+	if (strcmp(scheme, "stun") == 0)
+		d->stun[d->n_stun++] = url;
+	else
+		d->turn[d->n_turn++] = url;
+}
+
+/* A host to name for a listening address: itself, or the public ones for a wildcard. */
+static void each_host(struct daemon *d, const struct cf_addr *listen,
+	void (*fn)(struct daemon *d, const char *host, uint16_t port))
+{
+	char host[CF_ADDR_TEXT_MAX];
+	const struct cf_conf_addrs *public = &d->conf->public_addresses;
+
+	for (size_t i = 0; i < public->n; i++) {
+		const struct cf_addr *addr = &public->v[i];
+
+		if (cf_addr_classify(listen) != CF_ADDR_UNSPECIFIED && !cf_addr_ip_eq(listen, addr))
+			continue;
+		if (addr->family != listen->family)
+			continue;
+		bracketed(addr, host);
+		fn(d, host, listen->port);
+	}
+}
+
+static void add_stun_urls(struct daemon *d, const char *host, uint16_t port)
+{
+	add_url(d, "stun", host, port, "");
+	add_url(d, "turn", host, port, "?transport=udp");
+	add_url(d, "turn", host, port, "?transport=tcp");
+}
+
+static void add_tls_urls(struct daemon *d, const char *host, uint16_t port)
+{
+	add_url(d, "turns", host, port, "?transport=tcp");
+}
+
+static void collect_urls(struct daemon *d)
+{
+	struct cf_addr addr;
+	char host[CF_ADDR_TEXT_MAX];
+	unsigned port = cf_listener_local(d->listeners[0])->port;
+
+	public_host(d, host);
+	if (port == 443)
+		snprintf(d->endpoint, sizeof(d->endpoint), "https://%s", host);
+	else
+		snprintf(d->endpoint, sizeof(d->endpoint), "https://%s:%u", host, port);
+	if (!d->relay)
+		return;
+	for (size_t i = 0; relay_role_address(d->relay, false, i, &addr); i++)
+		each_host(d, &addr, add_stun_urls);
+	for (size_t i = 0; i < d->n_listeners; i++)
+		each_host(d, cf_listener_local(d->listeners[i]), add_tls_urls);
+	for (size_t i = 0; relay_role_address(d->relay, true, i, &addr); i++)
+		each_host(d, &addr, add_tls_urls);
+}
+
+/* Certificates */
+
+static int ensure_devca(struct daemon *d)
+{
+	char ips[CF_CONF_ADDRS_MAX][CF_ADDR_TEXT_MAX];
+	const char *names[CF_CONF_ADDRS_MAX + 1];
+	char error[256];
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->conf->public_addresses.n; i++, n++)
+		names[n] = cf_addr_ip_text(&d->conf->public_addresses.v[i], ips[i]);
+	if (d->conf->resource.hostname[0])
+		names[n++] = d->conf->resource.hostname;
+	if (cf_devca_ensure(&d->devca, d->conf->state_dir, names, n, error) < 0)
+		return fail("development CA", error);
+	return 0;
+}
+
+static int load_certificate(struct daemon *d)
+{
+	bool own = d->conf->tls.certificate[0];
+	char error[CF_TLS_ERROR_MAX];
+
+	if (!own && ensure_devca(d) < 0)
+		return -1;
+	if (cf_tls_server_load(d->tls, own ? d->conf->tls.certificate : d->devca.cert_file,
+		    own ? d->conf->tls.key : d->devca.key_file, error) < 0)
+		return fail("certificate", error);
+	return 0;
+}
+
+static int make_tls(struct daemon *d)
+{
+	static const char *const alpn[] = {"h2", "http/1.1", "stun.turn", NULL};
+
+	d->tls = cf_tls_server_new(alpn);
+	return d->tls ? load_certificate(d) : fail("TLS", "out of memory");
+}
+
+/* Loops and roles */
+
+static int start_workers(struct daemon *d)
+{
+	long n = d->conf->workers ? (long)d->conf->workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+	for (long i = 0; i < n && i < WORKERS_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "worker-%ld", i);
+		d->workers[i] = cf_loop_thread_new(name);
+		if (!d->workers[i])
+			return fail("workers", "no thread to be had");
+		d->n_workers++;
+	}
+	d->pool = cf_pool_new("resolve", 2, 1024);
+	return d->pool ? 0 : fail("workers", "out of memory");
+}
+
+static void on_relay_usage(const struct cf_relay_usage *usage, void *arg)
+{
+	struct daemon *d = arg;
+	int64_t wall_ms = cf_clock_wall_ms();
+	uint64_t now_us = cf_clock_us();
+	const struct cf_relay_counters *c = &usage->counters;
+	struct cf_api_relay_usage row = {.id = usage->id,
+		.username = usage->username,
+		.transport = cf_relay_transport_name(usage->transport),
+		.start_wall_ms = wall_ms - (int64_t)((now_us - usage->start_us) / CF_US_PER_MS),
+		.end_wall_ms = wall_ms - (int64_t)((now_us - usage->end_us) / CF_US_PER_MS),
+		.ended = usage->ended,
+		.client_in_bytes = c->client_in_bytes,
+		.client_out_bytes = c->client_out_bytes,
+		.peer_in_bytes = c->peer_in_bytes,
+		.peer_out_bytes = c->peer_out_bytes,
+		.client_in_packets = c->client_in_packets,
+		.client_out_packets = c->client_out_packets,
+		.peer_in_packets = c->peer_in_packets,
+		.peer_out_packets = c->peer_out_packets};
+
+	if (d->api)
+		cf_api_relay_usage(d->api, &row, usage->start_us == usage->end_us);
+}
+
+static int start_relay(struct daemon *d)
+{
+	const struct cf_conf *conf = d->conf;
+	struct relay_role_options options = {.conf = conf,
+		.turn_secret = cf_view_of(d->turn_secret, sizeof(d->turn_secret)),
+		.nonce_secret = cf_view_of(d->nonce_secret, sizeof(d->nonce_secret)),
+		.resource = cf_view_str(d->secrets.resource),
+		.control = d->loop,
+		.workers = d->workers,
+		.n_workers = d->n_workers,
+		.tls = d->tls,
+		.usage = on_relay_usage,
+		.arg = d};
+
+	if (!(conf->roles & CF_ROLE_RELAY))
+		return 0;
+	options.allow_loopback = d->dev && conf->public_addresses.n == 1 &&
+				 cf_addr_classify(&conf->public_addresses.v[0]) == CF_ADDR_LOOPBACK;
+	d->relay = relay_role_new(&options);
+	return d->relay ? 0 : -1;
+}
+
+/* The HTTPS port */
+
+static void on_stream(struct cf_listener *listener, enum cf_listener_class cls,
+	struct cf_stream *stream, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)listener;
+	if (cls == CF_LISTEN_HTTP_TLS && d->http)
+		(void)!cf_http_server_serve(d->http, stream);
+	else if (cls != CF_LISTEN_HTTP_TLS && d->relay)
+		relay_role_adopt(d->relay, stream);
+	else
+		cf_stream_free(stream);
+}
+
+static int open_listeners(struct daemon *d)
+{
+	const struct cf_conf_addrs *addrs = &d->conf->listen.https;
+
+	for (size_t i = 0; i < addrs->n; i++) {
+		struct cf_listener_options options;
+		char text[CF_ADDR_TEXT_MAX];
+		int err;
+
+		cf_listener_options_defaults(&options);
+		options.bind = addrs->v[i];
+		options.accept = CF_LISTEN_HTTP_TLS | CF_LISTEN_TURN_TLS | CF_LISTEN_TURN_TCP;
+		options.tls = d->tls;
+		options.max_conns = (size_t)d->conf->limits.connections;
+		options.fn = on_stream;
+		options.arg = d;
+		err = cf_listener_open(&d->listeners[i], d->loop, &options);
+		if (err)
+			return fail(cf_addr_text(&addrs->v[i], text),
+				err == CF_EADDRINUSE
+					? "in use by another program; choose another with "
+					  "--set listen.https=ADDRESS:PORT"
+					: cf_err_text(err));
+		d->n_listeners++;
+	}
+	return d->n_listeners ? 0 : fail("listen.https", "no address given");
+}
+
+/* Signalling */
+
+static int open_store(struct daemon *d)
+{
+	char url[1100], why[512];
+	struct cf_store_options options = {.url = url};
+
+	if (d->conf->store[0])
+		snprintf(url, sizeof(url), "%s", d->conf->store);
+	else
+		snprintf(url, sizeof(url), "sqlite:%s/callflow.db", d->conf->state_dir);
+	if (cf_store_open(&d->store, d->loop, &options, why, sizeof(why)) < 0)
+		return fail("store", why);
+	return 0;
+}
+
+static void fill_ice(struct daemon *d, struct cf_api_ice_config *ice)
+{
+	ice->n_stun = d->n_stun;
+	ice->n_turn = d->n_turn;
+	memcpy(ice->stun, d->stun, sizeof(ice->stun));
+	memcpy(ice->turn, d->turn, sizeof(ice->turn));
+	ice->shared_port = d->relay != NULL;
+	ice->relay_enabled = d->relay && d->conf->relay.enabled;
+	ice->turn_ttl_ms = d->conf->relay.credential_ttl_ms;
+}
+
+static void fill_calls(const struct cf_conf *conf, struct cf_call_options *calls)
+{
+	calls->setup_timeout_us = (uint64_t)conf->calls.setup_timeout_ms * CF_US_PER_MS;
+	calls->reconnect_timeout_us = (uint64_t)conf->calls.reconnect_timeout_ms * CF_US_PER_MS;
+	calls->endpoint_timeout_us = (uint64_t)conf->calls.endpoint_timeout_ms * CF_US_PER_MS;
+	calls->max_endpoints = (size_t)conf->limits.endpoints;
+	calls->max_endpoints_per_user = (size_t)conf->limits.endpoints_per_user;
+	calls->max_calls = (size_t)conf->limits.calls;
+}
+
+static int parse_keys(struct daemon *d, struct cf_access_keys *keys)
+{
+	if (cf_access_key_parse(&keys->primary, cf_view_str(d->secrets.access_key)) < 0 ||
+		cf_access_key_parse(
+			&keys->secondary, cf_view_str(d->conf->resource.secondary_key)) < 0)
+		return fail("access key", "base64 of 16 to 96 bytes is wanted");
+	return 0;
+}
+
+static void on_restored(int err, void *arg)
+{
+	struct daemon *d = arg;
+
+	if (err) {
+		d->failed = true;
+		fail("store", cf_err_text(err));
+	}
+	cf_loop_stop(d->loop);
+}
+
+static int make_api(struct daemon *d)
+{
+	struct cf_api_options options;
+
+	cf_api_options_defaults(&options);
+	options.loop = d->loop;
+	options.store = d->store;
+	options.resource = d->secrets.resource;
+	if (parse_keys(d, &options.keys) < 0)
+		return -1;
+	memcpy(options.token_secret, d->token_secret, sizeof(options.token_secret));
+	memcpy(options.turn_secret, d->turn_secret, sizeof(options.turn_secret));
+	fill_ice(d, &options.ice);
+	fill_calls(d->conf, &options.calls);
+	options.openapi = callflowd_openapi;
+	options.traces_keep_ms = d->conf->keep.traces_ms;
+	options.usage_keep_ms = d->conf->keep.usage_ms;
+	d->api = cf_api_new(&options);
+	if (!d->api || cf_api_restore(d->api, on_restored, d) < 0)
+		return fail("signalling", "out of memory");
+	/* What was there before the last end of the process: calls, devices, their events. */
+	cf_loop_run(d->loop);
+	return d->failed ? -1 : 0;
+}
+
+static int make_http(struct daemon *d)
+{
+	static const struct cf_http_header headers[] = {
+		{"strict-transport-security", "max-age=31536000"},
+		{"x-content-type-options", "nosniff"},
+		{"cache-control", "no-store"},
+	};
+	struct cf_http_server_options options;
+
+	cf_http_server_options_defaults(&options);
+	options.max_body = (size_t)d->conf->limits.body_bytes;
+	options.headers = headers;
+	options.n_headers = CF_ARRAY_LEN(headers);
+	options.handler = cf_api_handle;
+	options.arg = d->api;
+	d->http = cf_http_server_new(d->loop, &options);
+	return d->http ? 0 : fail("HTTP", "out of memory");
+}
+
+static int make_echo(struct daemon *d)
+{
+	struct cf_loop *loops[WORKERS_MAX];
+	const struct cf_conf *conf = d->conf;
+	struct cf_echo_options options = {.control = d->loop,
+		.domain = cf_api_domain(d->api),
+		.workers = loops,
+		.n_workers = d->n_workers,
+		.pool = d->pool,
+		.hosts = conf->public_addresses.v,
+		.n_hosts = conf->public_addresses.n,
+		.port_min = conf->media.ports.first,
+		.port_max = conf->media.ports.last};
+
+	for (size_t i = 0; i < d->n_workers; i++)
+		loops[i] = cf_loop_thread_loop(d->workers[i]);
+	d->echo = cf_echo_new(&options);
+	return d->echo ? 0 : fail("echo bot", "out of memory");
+}
+
+static int start_signal(struct daemon *d)
+{
+	if (!(d->conf->roles & CF_ROLE_SIGNAL))
+		return 0;
+	if (open_store(d) < 0 || make_api(d) < 0 || make_http(d) < 0)
+		return -1;
+	return make_echo(d);
+}
+
+/* Signals and draining */
+
+static void check_drained(struct cf_timer *timer, void *arg)
+{
+	struct daemon *d = arg;
+	size_t calls = d->api ? cf_call_domain_n_calls(cf_api_domain(d->api)) : 0;
+
+	(void)timer;
+	if (calls == 0 && (!d->relay || relay_role_n_allocations(d->relay) == 0))
+		cf_loop_stop(d->loop);
+	else
+		(void)!cf_timer_after(&d->drain_timer, d->loop, DRAIN_CHECK_US, check_drained, d);
+}
+
+static void drain(struct daemon *d)
+{
+	cf_log(CF_LOG_INFO, "daemon", NULL,
+		"draining: nothing new is taken on, calls go on; again to end at once");
+	d->draining = true;
+	if (d->api)
+		cf_api_drain(d->api);
+	if (d->relay)
+		relay_role_drain(d->relay);
+	check_drained(&d->drain_timer, d);
+}
+
+static void on_signal(struct cf_io *io, unsigned events, void *arg)
+{
+	struct daemon *d = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(io->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		if (load_certificate(d) == 0)
+			cf_log(CF_LOG_INFO, "daemon", NULL, "certificate loaded anew");
+	} else if (info.ssi_signo == SIGTERM && !d->draining) {
+		drain(d);
+	} else {
+		cf_loop_stop(d->loop);
+	}
+}
+
+/* Blocked before any thread starts, so that they reach the descriptor only. */
+static int catch_signals(struct daemon *d)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0 || cf_io_start(&d->signals, d->loop, fd, CF_IO_READ, on_signal, d) < 0)
+		return fail("signals", "cannot be caught");
+	return 0;
+}
+
+/* Life */
+
+static int derive_secrets(struct daemon *d)
+{
+	struct cf_view master = cf_view_of(d->secrets.master, sizeof(d->secrets.master));
+
+	if (cf_auth_derive(d->token_secret, master, CF_AUTH_LABEL_TOKEN) < 0 ||
+		cf_auth_derive(d->turn_secret, master, CF_AUTH_LABEL_TURN) < 0 ||
+		cf_auth_derive(d->nonce_secret, master, CF_AUTH_LABEL_NONCE) < 0)
+		return fail("secrets", "OpenSSL refuses");
+	return 0;
+}
+
+static int start(struct daemon *d)
+{
+	d->loop = cf_loop_new();
+	if (!d->loop)
+		return fail("daemon", "out of memory");
+	if (catch_signals(d) < 0 || secrets_load(&d->secrets, d->conf) < 0 ||
+		derive_secrets(d) < 0 || make_tls(d) < 0 || start_workers(d) < 0 ||
+		start_relay(d) < 0 || open_listeners(d) < 0)
+		return -1;
+	collect_urls(d);
+	return start_signal(d);
+}
+
+struct daemon *daemon_new(const struct daemon_options *options)
+{
+	struct daemon *d = cf_alloc(sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->conf = options->conf;
+	d->dev = options->dev;
+	d->json = options->json;
+	return start(d) < 0 ? daemon_free(d) : d;
+}
+
+static void tell_ready(struct daemon *d)
+{
+	char connection_string[URL_MAX + 256];
+	struct cf_addr stun;
+	char path[PATH_MAX], cwd[PATH_MAX / 2];
+	struct announcement a = {.endpoint = d->endpoint,
+		.connection_string = connection_string,
+		.turn = d->turn,
+		.n_turn = d->n_turn,
+		.state_dir = d->dev ? d->conf->state_dir : NULL};
+
+	snprintf(connection_string, sizeof(connection_string), "endpoint=%s/;accesskey=%s",
+		d->endpoint, d->secrets.access_key);
+	if (d->devca.ca_file[0] == '/' || (d->devca.ca_file[0] && !getcwd(cwd, sizeof(cwd))))
+		a.ca_file = d->devca.ca_file;
+	else if (d->devca.ca_file[0])
+		a.ca_file = (snprintf(path, sizeof(path), "%s/%s", cwd, d->devca.ca_file), path);
+	if (d->relay && relay_role_address(d->relay, false, 0, &stun)) {
+		if (cf_addr_classify(&stun) == CF_ADDR_UNSPECIFIED && d->conf->public_addresses.n) {
+			uint16_t port = stun.port;
+
+			stun = d->conf->public_addresses.v[0];
+			stun.port = port;
+		}
+		a.stun = &stun;
+	}
+	announce(&a, d->json);
+	cf_wipe(connection_string, sizeof(connection_string));
+}
+
+int daemon_run(struct daemon *d)
+{
+	int err;
+
+	tell_ready(d);
+	err = cf_loop_run(d->loop);
+	if (d->dev)
+		announce_end(d->conf->state_dir);
+	return err ? 1 : 0;
+}
+
+struct daemon *daemon_free(struct daemon *d)
+{
+	if (!d)
+		return NULL;
+	cf_timer_stop(&d->drain_timer);
+	for (size_t i = 0; i < d->n_listeners; i++)
+		cf_listener_free(d->listeners[i]);
+	cf_echo_free(d->echo);
+	/* The last bills come by the mailbox: they are to be written before the store closes. */
+	relay_role_free(d->relay);
+	if (d->loop)
+		cf_loop_run_once(d->loop, 0);
+	cf_http_server_free(d->http);
+	cf_api_free(d->api);
+	cf_store_close(d->store);
+	for (size_t i = 0; i < d->n_workers; i++)
+		cf_loop_thread_free(d->workers[i]);
+	cf_pool_free(d->pool);
+	cf_tls_unref(d->tls);
+	if (d->signals.loop) {
+		cf_io_stop(&d->signals);
+		close(d->signals.fd);
+	}
+	cf_loop_free(d->loop);
+	cf_wipe(d, sizeof(*d));
+	return cf_free(d);
+}

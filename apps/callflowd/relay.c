@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay.h"
+
+#include "auth/turn_credential.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SECRET_MAX 32
+
+struct relay_role {
+	const struct cf_conf *conf;
+	struct cf_loop *control;
+	struct cf_relay_shared *shared;
+	relay_role_usage_fn *usage;
+	void *arg;
+	uint8_t turn_secret[SECRET_MAX];      /* RO */
+	char resource[CF_RAWID_PART_MAX + 1]; /* RO */
+	struct cf_cidr allow[CF_CONF_CIDRS_MAX + CF_CONF_ADDRS_MAX + 2];
+	size_t next_worker;
+	size_t n_workers;
+	struct worker {
+		struct relay_role *role;
+		struct cf_loop *loop;
+		struct cf_relay_server *server; /* the worker's */
+		struct cf_tls *tls;
+		int result;
+		size_t n_allocations;
+	} workers[];
+};
+
+/* Credentials, on any worker */
+
+static int static_user(const struct relay_role *role, struct cf_view username,
+	struct cf_relay_credential *ret_credential)
+{
+	const struct cf_conf_users *users = &role->conf->relay.users;
+
+	for (size_t i = 0; i < users->n; i++) {
+		if (!cf_view_is(username, users->v[i].name))
+			continue;
+		snprintf(ret_credential->password, sizeof(ret_credential->password), "%s",
+			users->v[i].password);
+		ret_credential->resource = cf_view_str(role->resource);
+		ret_credential->user = cf_view_str(users->v[i].name);
+		ret_credential->call = cf_view_str(CF_TURN_NO_CALL);
+		ret_credential->expires_us = CF_TIME_NEVER;
+		return 0;
+	}
+	return CF_ENOTFOUND;
+}
+
+static int authenticate(struct cf_view username, struct cf_view realm, uint64_t now_us,
+	struct cf_relay_credential *ret_credential, void *arg)
+{
+	const struct relay_role *role = arg;
+	int64_t now_s = cf_clock_wall_ms() / 1000;
+	struct cf_turn_identity identity;
+	char password[CF_TURN_PASSWORD_MAX];
+	int err;
+
+	(void)realm;
+	if (static_user(role, username, ret_credential) == 0)
+		return 0;
+	err = cf_turn_credential_check(&identity, password,
+		cf_view_of(role->turn_secret, sizeof(role->turn_secret)), username, now_s);
+	if (err)
+		return err;
+	snprintf(ret_credential->password, sizeof(ret_credential->password), "%s", password);
+	ret_credential->resource = identity.resource;
+	ret_credential->user = identity.user;
+	ret_credential->call = identity.call;
+	ret_credential->expires_us = now_us + (uint64_t)(identity.expiry_s - now_s) * CF_US_PER_S;
+	return 0;
+}
+
+/* Bills: copied on the worker, told on the control loop */
+
+struct bill {
+	struct relay_role *role;
+	struct cf_relay_usage usage;
+	char texts[4][CF_TURN_USERNAME_MAX + 1];
+};
+
+static void tell_bill(void *arg)
+{
+	struct bill *bill = arg;
+
+	bill->role->usage(&bill->usage, bill->role->arg);
+	cf_free(bill);
+}
+
+static void drop_bill(void *arg)
+{
+	cf_free(arg);
+}
+
+static struct cf_view keep(char text[static CF_TURN_USERNAME_MAX + 1], struct cf_view view)
+{
+	size_t n = view.len < CF_TURN_USERNAME_MAX ? view.len : CF_TURN_USERNAME_MAX;
+
+	memcpy(text, view.p, n);
+	return cf_view_of(text, n);
+}
+
+static void on_usage(const struct cf_relay_usage *usage, void *arg)
+{
+	struct relay_role *role = arg;
+	struct bill *bill = cf_alloc(sizeof(*bill));
+
+	if (!bill) {
+		cf_log(CF_LOG_ERROR, "relay", NULL, "no memory for a usage record");
+		return;
+	}
+	bill->role = role;
+	bill->usage = *usage;
+	bill->usage.username = keep(bill->texts[0], usage->username);
+	bill->usage.resource = keep(bill->texts[1], usage->resource);
+	bill->usage.user = keep(bill->texts[2], usage->user);
+	bill->usage.call = keep(bill->texts[3], usage->call);
+	if (cf_loop_post(role->control, tell_bill, drop_bill, bill) < 0) {
+		cf_log(CF_LOG_ERROR, "relay", NULL,
+			"a usage record was lost: the control loop is behind");
+		cf_free(bill);
+	}
+}
+
+/* Configuration */
+
+static size_t fill_allowed(struct relay_role *role, const struct relay_role_options *options)
+{
+	const struct cf_conf *conf = options->conf;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->relay.allow_peers.n; i++)
+		role->allow[n++] = conf->relay.allow_peers.v[i];
+	/* This host's own media (echo bot, media processor) can be reached through its relay; its
+	 * service ports cannot, the relay sees to that. */
+	for (size_t i = 0; i < conf->public_addresses.n; i++) {
+		const struct cf_addr *addr = &conf->public_addresses.v[i];
+
+		role->allow[n++] = (struct cf_cidr){
+			.addr = *addr, .bits = (uint8_t)(cf_addr_ip_len(addr) * 8)};
+	}
+	if (options->allow_loopback && cf_cidr_parse(&role->allow[n], "127.0.0.0/8") == 0)
+		n++;
+	if (options->allow_loopback && cf_cidr_parse(&role->allow[n], "::1/128") == 0)
+		n++;
+	return n;
+}
+
+/* Relayed addresses are the public ones: bound to where they are local, else to any address. */
+static void fill_relay_addrs(struct cf_relay_server_config *config, const struct cf_conf *conf)
+{
+	for (size_t i = 0; i < conf->public_addresses.n && i < CF_RELAY_MAX_ADDRS; i++)
+		config->relay[config->n_relay++] =
+			(struct cf_relay_addr){.bind = conf->public_addresses.v[i],
+				.advertised = conf->public_addresses.v[i]};
+}
+
+static size_t fill_listen(struct cf_addr *out, const struct cf_conf_addrs *from)
+{
+	size_t n = from->n < CF_RELAY_MAX_LISTEN ? from->n : CF_RELAY_MAX_LISTEN;
+
+	memcpy(out, from->v, n * sizeof(*out));
+	return n;
+}
+
+static struct cf_relay_shared *make_shared(
+	struct relay_role *role, const struct relay_role_options *options)
+{
+	const struct cf_conf *conf = options->conf;
+	struct cf_relay_server_config config = cf_relay_server_config_defaults();
+
+	config.core.enabled = conf->relay.enabled;
+	config.core.realm = conf->relay.realm;
+	config.core.max_bps = (uint64_t)conf->relay.max_bps_per_allocation;
+	config.core.n_allow_peers = fill_allowed(role, options);
+	config.core.allow_peers = role->allow;
+	memcpy(config.core.nonce_key, options->nonce_secret.p, sizeof(config.core.nonce_key));
+	config.n_listen = fill_listen(config.listen, &conf->listen.stun);
+	if (options->tls)
+		config.n_listen_tls = fill_listen(config.listen_tls, &conf->listen.turn_tls);
+	fill_relay_addrs(&config, conf);
+	config.min_port = conf->relay.ports.first;
+	config.max_port = conf->relay.ports.last;
+	config.quota_per_user = (uint32_t)conf->relay.quota_per_user;
+	config.quota_per_resource = (uint32_t)conf->relay.quota_per_resource;
+	config.auth = authenticate;
+	config.usage = on_usage;
+	config.arg = role;
+	return cf_relay_shared_new(&config);
+}
+
+/* Workers */
+
+static void start_worker(void *arg)
+{
+	struct worker *worker = arg;
+
+	worker->result = cf_relay_server_new(
+		&worker->server, worker->loop, worker->role->shared, worker->tls);
+}
+
+static void stop_worker(void *arg)
+{
+	struct worker *worker = arg;
+
+	worker->server = cf_relay_server_free(worker->server);
+}
+
+static int start_workers(struct relay_role *role, const struct relay_role_options *options)
+{
+	for (size_t i = 0; i < options->n_workers; i++) {
+		struct worker *worker = &role->workers[i];
+
+		*worker = (struct worker){.role = role,
+			.loop = cf_loop_thread_loop(options->workers[i]),
+			.tls = options->tls};
+		role->n_workers++;
+		worker->result = cf_loop_post_wait(worker->loop, start_worker, worker)
+					 ? CF_ENOMEM
+					 : worker->result;
+		if (worker->result)
+			return worker->result;
+	}
+	return 0;
+}
+
+struct relay_role *relay_role_new(const struct relay_role_options *options)
+{
+	struct relay_role *role =
+		cf_alloc(sizeof(*role) + options->n_workers * sizeof(role->workers[0]));
+	int err = CF_ENOMEM;
+
+	if (!role)
+		return NULL;
+	role->conf = options->conf;
+	role->control = options->control;
+	role->usage = options->usage;
+	role->arg = options->arg;
+	memcpy(role->turn_secret, options->turn_secret.p, sizeof(role->turn_secret));
+	snprintf(role->resource, sizeof(role->resource), "%.*s", (int)options->resource.len,
+		(const char *)options->resource.p);
+	role->shared = make_shared(role, options);
+	if (role->shared)
+		err = start_workers(role, options);
+	if (err) {
+		cf_log(CF_LOG_ERROR, "relay", NULL,
+			"cannot open the ports of STUN and TURN (listen.stun, listen.turn_tls): %s",
+			cf_err_text(err));
+		return relay_role_free(role);
+	}
+	return role;
+}
+
+struct relay_role *relay_role_free(struct relay_role *role)
+{
+	if (!role)
+		return NULL;
+	for (size_t i = 0; i < role->n_workers; i++)
+		(void)!cf_loop_post_wait(role->workers[i].loop, stop_worker, &role->workers[i]);
+	cf_relay_shared_free(role->shared);
+	cf_wipe(role->turn_secret, sizeof(role->turn_secret));
+	return cf_free(role);
+}
+
+/* Streams from the HTTPS port */
+
+struct handover {
+	struct worker *worker;
+	struct cf_stream *stream;
+};
+
+static void take_over(void *arg)
+{
+	struct handover *handover = arg;
+
+	cf_relay_server_adopt(handover->worker->server, handover->stream);
+	cf_free(handover);
+}
+
+static void drop_handover(void *arg)
+{
+	struct handover *handover = arg;
+
+	cf_stream_free(handover->stream);
+	cf_free(handover);
+}
+
+void relay_role_adopt(struct relay_role *role, struct cf_stream *stream)
+{
+	struct handover *handover = cf_alloc(sizeof(*handover));
+
+	if (!handover || cf_stream_detach(stream) < 0) {
+		cf_free(handover);
+		cf_stream_free(stream);
+		return;
+	}
+	*handover = (struct handover){
+		.worker = &role->workers[role->next_worker++ % role->n_workers], .stream = stream};
+	if (cf_loop_post(handover->worker->loop, take_over, drop_handover, handover) < 0)
+		drop_handover(handover);
+}
+
+/* Looking, draining */
+
+bool relay_role_address(const struct relay_role *role, bool tls, size_t i, struct cf_addr *ret_addr)
+{
+	return tls ? cf_relay_shared_listen_tls(role->shared, i, ret_addr)
+		   : cf_relay_shared_listen(role->shared, i, ret_addr);
+}
+
+static void drain_worker(void *arg)
+{
+	cf_relay_server_drain(((struct worker *)arg)->server);
+}
+
+void relay_role_drain(struct relay_role *role)
+{
+	for (size_t i = 0; i < role->n_workers; i++)
+		(void)!cf_loop_post(role->workers[i].loop, drain_worker, NULL, &role->workers[i]);
+}
+
+static void count_worker(void *arg)
+{
+	struct worker *worker = arg;
+
+	worker->n_allocations = cf_relay_server_n_allocations(worker->server);
+}
+
+size_t relay_role_n_allocations(struct relay_role *role)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < role->n_workers; i++) {
+		(void)!cf_loop_post_wait(role->workers[i].loop, count_worker, &role->workers[i]);
+		n += role->workers[i].n_allocations;
+	}
+	return n;
+}

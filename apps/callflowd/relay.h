@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The relay role: one TURN server per worker, credentials of the signalling service. */
+#ifndef CALLFLOWD_RELAY_H
+#define CALLFLOWD_RELAY_H
+
+#include "conf/conf.h"
+#include "loop/thread.h"
+#include "net/stream.h"
+#include "relay/io/server.h"
+
+struct relay_role;
+
+/** A bill of a relay allocation, on the control loop. */
+typedef void relay_role_usage_fn(const struct cf_relay_usage *usage, void *arg);
+
+struct relay_role_options {
+	const struct cf_conf *conf; /* outlives the role */
+	struct cf_view turn_secret; /* copied */
+	struct cf_view nonce_secret;
+	struct cf_view resource; /* of this installation: static users count as its users */
+	struct cf_loop *control;
+	struct cf_loop_thread *const *workers;
+	size_t n_workers;
+	struct cf_tls *tls;
+	bool allow_loopback; /* --dev without public addresses */
+	relay_role_usage_fn *usage;
+	void *arg;
+};
+
+/** Opens all sockets. NULL after having logged what is wrong. */
+struct relay_role *relay_role_new(const struct relay_role_options *options);
+struct relay_role *relay_role_free(struct relay_role *role);
+
+/** Hands a stream of the HTTPS port over to a worker (takes it). */
+void relay_role_adopt(struct relay_role *role, struct cf_stream *stream);
+
+/** i-th address that serves STUN and TURN (tls: TURN over TLS); false past the end. */
+bool relay_role_address(
+	const struct relay_role *role, bool tls, size_t i, struct cf_addr *ret_addr);
+
+void relay_role_drain(struct relay_role *role);
+
+/** Allocations of all workers; waits for them. */
+size_t relay_role_n_allocations(struct relay_role *role);
+
+#endif
