@@ -110,8 +110,12 @@ int cf_ice_agent_set_remote(
 {
 	struct ice_creds creds;
 
-	if (copy_creds(&creds, ufrag, pwd) < 0)
+	if (!cf_ice_peer_text_valid(
+		    ufrag, strlen(ufrag), CF_ICE_UFRAG_MIN, CF_ICE_UFRAG_MAX, false) ||
+		!cf_ice_peer_text_valid(pwd, strlen(pwd), CF_ICE_PWD_MIN, CF_ICE_PWD_MAX, true))
 		return CF_EINVAL;
+	snprintf(creds.ufrag, sizeof(creds.ufrag), "%s", ufrag);
+	snprintf(creds.pwd, sizeof(creds.pwd), "%s", pwd);
 	if (agent->cur.remote.ufrag[0]) {
 		bool same = strcmp(creds.ufrag, agent->cur.remote.ufrag) == 0 &&
 			    strcmp(creds.pwd, agent->cur.remote.pwd) == 0;

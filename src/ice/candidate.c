@@ -138,6 +138,16 @@ bool cf_ice_chars_valid(const char *text, size_t n, size_t min, size_t max)
 	return true;
 }
 
+bool cf_ice_peer_text_valid(const char *text, size_t n, size_t min, size_t max, bool colon)
+{
+	if (n < min || n > max)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (text[i] <= ' ' || text[i] > '~' || (text[i] == ':' && !colon))
+			return false;
+	return true;
+}
+
 /* Words between single or several spaces; the empty view at the end. */
 struct words {
 	const char *p;
@@ -270,7 +280,7 @@ static int ext_tcptype(struct cf_view value, struct cf_ice_candidate *c)
 
 static int ext_ufrag(struct cf_view value, struct cf_ice_candidate *c)
 {
-	if (!cf_ice_chars_valid((const char *)value.p, value.len, 1, CF_ICE_UFRAG_MAX))
+	if (!cf_ice_peer_text_valid((const char *)value.p, value.len, 1, CF_ICE_UFRAG_MAX, false))
 		return CF_EBADMSG;
 	if (value.len < sizeof(c->ufrag)) {
 		memcpy(c->ufrag, value.p, value.len);

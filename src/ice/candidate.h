@@ -116,4 +116,8 @@ void cf_ice_foundation(char text[static CF_ICE_FOUNDATION_MAX + 1], enum cf_ice_
 /** Whether the n bytes are ice-chars and as many as min to max (for ufrag and password). */
 bool cf_ice_chars_valid(const char *text, size_t n, size_t min, size_t max);
 
+/** The same for what a peer sends, leniently: any visible ASCII, as some agents use '-' or '_'; a
+ * colon only where colon says so, for it ends the fragment in USERNAME. */
+bool cf_ice_peer_text_valid(const char *text, size_t n, size_t min, size_t max, bool colon);
+
 #endif

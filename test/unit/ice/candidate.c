@@ -289,6 +289,13 @@ static void ice_chars(void **state)
 	assert_false(cf_ice_chars_valid("abcde", 5, 1, 4));
 	assert_false(cf_ice_chars_valid("ab:cd", 5, 1, 9));
 	assert_false(cf_ice_chars_valid("ab cd", 5, 1, 9));
+	assert_true(cf_ice_peer_text_valid("a-_~!", 5, 4, 256, false));
+	assert_false(cf_ice_peer_text_valid("a b c", 5, 4, 256, false));
+	assert_false(cf_ice_peer_text_valid("ab:cd", 5, 4, 256, false));
+	assert_true(cf_ice_peer_text_valid("ab:cd", 5, 4, 256, true));
+	assert_false(cf_ice_peer_text_valid("ab\x7f"
+					    "cd",
+		5, 4, 256, true));
 	assert_string_equal(cf_ice_type_name(CF_ICE_PRFLX), "prflx");
 	assert_string_equal(cf_ice_via_name(CF_ICE_VIA_TLS), "tls");
 }
