@@ -69,7 +69,7 @@ static void refuses(void **state)
 	} rows[] = {
 		{"", CF_EBADMSG},
 		{"candidate:", CF_EBADMSG},
-		{"candidat:1 1 udp 1 10.0.0.1 1 typ host", CF_EBADMSG},
+		{"pair:1 1 udp 1 10.0.0.1 1 typ host", CF_EBADMSG},
 		{"candidate:1 1 udp 1 10.0.0.1 1 typ", CF_EBADMSG},
 		{"candidate:1 1 udp 1 10.0.0.1 1", CF_EBADMSG},
 		{"candidate:1 1 udp 1 10.0.0.1 1 type host", CF_EBADMSG},
