@@ -10,8 +10,8 @@ struct cf_loop_thread;
 /** Starts a thread (name: at most 15 characters) that runs a loop of its own. NULL on failure. */
 CF_MUST_CHECK struct cf_loop_thread *cf_loop_thread_new(const char *name);
 
-/** Waits until the loop was stopped by someone else; its objects may then be freed from here, before
- * cf_loop_thread_free(). Not from the thread itself. */
+/** Waits until the loop was stopped by someone else; its objects may then be freed from here,
+ * before cf_loop_thread_free(). Not from the thread itself. */
 void cf_loop_thread_join(struct cf_loop_thread *thread);
 
 /** Stops the loop, waits for the thread, frees both. Not from the thread itself. */

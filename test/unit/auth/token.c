@@ -205,7 +205,8 @@ static int jws_case(const json_t *jwk, const json_t *test)
 		return 0;
 	if (strncmp(comment, "InvalidCharacterInserted", 24) == 0)
 		valid = false;
-	/* Two others are said to be padded wrongly, but are letter for letter the valid case 357. */
+	/* Two others are said to be padded wrongly, but are letter for letter the valid case 357.
+	 */
 	if (strncmp(comment, "invalidBase64Padding", 20) == 0)
 		valid = !strchr(jws, '=');
 	n = cf_base64url_decode(key, sizeof(key), k, strlen(k));
