@@ -62,3 +62,11 @@ def rfc(root):
     for path in files(root, ".md", under=("docs/rfc",)):
         if not path.endswith("README.md"):
             yield from map_problems(root, path, code)
+
+
+def packages(root):
+    """docs/dependencies.md names every package that tools/packages.txt installs"""
+    page = set(re.findall(r"[a-z0-9][\w.+-]*", read(root, "docs/dependencies.md")))
+    for line in read(root, "tools/packages.txt").splitlines():
+        if line.strip() and line.split()[1] not in page:
+            yield f"tools/packages.txt: docs/dependencies.md does not name {line.split()[1]}"

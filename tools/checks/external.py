@@ -50,16 +50,17 @@ def state_of(root, path):
     return digest.hexdigest()
 
 
-def tidy(root):
-    """clang-tidy is content; a file is looked at again only when it or its headers changed"""
-    seen = os.path.join(root, "build-lint", "tidy")
+def clang_tidy(root, name, *options):
+    """Problems of all sources; a file is looked at again only when it, its headers or .clang-tidy changed."""
+    seen = os.path.join(root, "build-lint", name)
     os.makedirs(seen, exist_ok=True)
 
     def one(path):
         stamp = os.path.join(seen, state_of(root, path))
         if os.path.exists(stamp):
             return ""
-        words = run(root, ["clang-tidy", "--quiet", "--warnings-as-errors=*", path, "--", *FLAGS, "-Wno-unknown-warning-option"])
+        words = run(root, ["clang-tidy", "--quiet", "--warnings-as-errors=*", *options, path, "--", *FLAGS,
+                           "-Wno-unknown-warning-option"])
         if not words:
             with open(stamp, "w", encoding="utf-8"):
                 pass
@@ -67,6 +68,16 @@ def tidy(root):
 
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         yield from filter(None, pool.map(one, files(root, ".c", under=("src", "apps", "examples"))))
+
+
+def tidy(root):
+    """clang-tidy is content"""
+    yield from clang_tidy(root, "tidy")
+
+
+def analyze(root):
+    """clang's path-sensitive analyzer is content (slow: only when asked for)"""
+    yield from clang_tidy(root, "analyze", "--checks=-*,clang-analyzer-core.*,clang-analyzer-unix.*,clang-analyzer-deadcode.*")
 
 
 def shell(root):
@@ -85,7 +96,9 @@ def spelling(root):
 
 
 def man(root):
-    """mandoc finds nothing in the man pages"""
+    """mandoc finds nothing in the man pages, and the configuration's page has the keys that there are"""
     paths = list(files(root, ".1", ".3", ".5", ".8", under=("docs/man",)))
     if paths:
         yield from run_each(root, [["mandoc", "-Tlint", "-Wwarning", path] for path in paths])
+    if os.path.exists(os.path.join(root, "tools/man-config")):
+        yield from run_each(root, [["tools/man-config", "--check"]])

@@ -62,5 +62,5 @@ def floors(root):
                 yield f"{path}: {match.group(1)}() in a pure room"
     for path in files(root, ".c", ".h", under=("examples", "include")):
         for own, _ in INCLUDE.findall(read(root, path)):
-            if not own.startswith("callflow/"):
+            if own and not own.startswith("callflow/"):
                 yield f"{path}: includes {own}, which is not public"
