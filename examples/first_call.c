@@ -21,6 +21,7 @@ struct app {
 	int signed_in, over, ok;
 	/* The client's thread alone: */
 	long sent;
+	unsigned noise;
 	double heard; /* sum of squares */
 	long n_heard;
 };
@@ -31,10 +32,12 @@ static int speak(int16_t *samples, size_t n, void *arg)
 
 	if (app->sent >= (long)CALL_FRAMES * CALLFLOW_FRAME_SAMPLES)
 		return -1;
-	for (size_t i = 0; i < n; i++, app->sent++)
+	for (size_t i = 0; i < n; i++, app->sent++) {
+		app->noise = app->noise * 1103515245 + 12345;
 		samples[i] = (int16_t)(6000 * sin(2 * 3.14159265 * 440 * (double)app->sent /
 						      CALLFLOW_SAMPLE_RATE) +
-				       rand() % 200 - 100);
+				       (int)(app->noise >> 16) % 200 - 100);
+	}
 	return (int)n;
 }
 

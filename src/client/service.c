@@ -51,7 +51,7 @@ int callflow_service_new(
 	http.ca_file = options->ca_file;
 	if (service->endpoint && service->loop)
 		service->http = cf_http_client_new(service->loop, &http);
-	if (!service->http) {
+	if (!service->http || !service->endpoint) {
 		callflow_service_free(service);
 		return CF_EIO;
 	}

@@ -34,9 +34,9 @@ static void good_urls(void **state)
 
 static void bad_urls(void **state)
 {
-	static const char *const rows[] = {"", "stun:", "http://x", "turn:host:0", "turn:host:99999",
-		"turn:host?transport=sctp", "stun:host?transport=udp", "turn:[::1", "turn:[::1]x",
-		"turn:host:", "turn:[::1]:"};
+	static const char *const rows[] = {"", "stun:", "http://x", "turn:host:0",
+		"turn:host:99999", "turn:host?transport=sctp", "stun:host?transport=udp",
+		"turn:[::1", "turn:[::1]x", "turn:host:", "turn:[::1]:"};
 	struct cf_peer_url url;
 
 	(void)state;
@@ -44,7 +44,8 @@ static void bad_urls(void **state)
 		if (cf_peer_url_parse(&url, cf_view_str(rows[i])) != CF_EINVAL)
 			fail_msg("%s", rows[i]);
 	assert_int_equal(cf_peer_url_parse(&url, cf_view_str("stuns:host")), CF_ENOTSUP);
-	assert_int_equal(cf_peer_url_parse(&url, cf_view_str("turns:host?transport=udp")), CF_ENOTSUP);
+	assert_int_equal(
+		cf_peer_url_parse(&url, cf_view_str("turns:host?transport=udp")), CF_ENOTSUP);
 }
 
 int main(void)
