@@ -122,7 +122,7 @@ CF_MUST_CHECK int cf_ice_agent_add_base(
 
 /** The base is gone (interface down, allocation lost): its candidates and pairs go too. Where the
  * selected pair was on it, the best other valid pair is selected, or the state is disconnected. */
-void cf_ice_agent_remove_base(struct cf_ice_agent *agent, unsigned id, uint64_t now_us);
+void cf_ice_agent_remove_base(struct cf_ice_agent *agent, unsigned base, uint64_t now_us);
 
 /** A STUN server to ask from each UDP host base of its family, those to come too. 0, CF_EINVAL,
  * CF_ELIMIT. */

@@ -7,9 +7,11 @@ from checks import files, read
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
-# `test/unit/sdp/desc.c:malformed`: a file, and what must stand in it.
-PATH = re.compile(r"^((?:src|test|fuzz|netlab|apps|docs|tools)/[\w./-]+)(?::(\w+))?$")
-FUNCTION = re.compile(r"^((?:cf|callflow)_\w+)(?:\(\))?$")
+# A file and what must stand in it: `test/unit/sdp/desc.c:malformed`, or sdp/desc.c: `malformed`, `limits`.
+FILE = re.compile(r"(?<![\w/.-])([\w-]+(?:[/.][\w-]+)*\.(?:c|h|py|sh|ts))(?::(\w+))?`?(?::\s*(`\w+`(?:, `\w+`)*))?")
+FOLDER = re.compile(r"`((?:src|test|fuzz|netlab)/[\w/-]*)`")
+FUNCTION = re.compile(r"`((?:cf|callflow)_\w+)(?:\(\))?`")
+EXCUSE = re.compile(r"not done|no test", re.I)
 
 
 def anchors(text):
@@ -33,24 +35,46 @@ def links(root):
                 yield f"{path}: link to {target}: no such heading"
 
 
+def find(root, name, folders):
+    """The file that a map means, which may leave out a folder that the page names, or test/unit/."""
+    for folder in ("", "test/", "test/unit/", *sorted(folders, reverse=True), "src/"):
+        if os.path.isfile(os.path.join(root, folder, name)):
+            return os.path.join(folder, name)
+    return None
+
+
+def tests_of(root, line, folders, usual):
+    """(test files that a line names, problems). Bare names in the last cell stand in the files that the page names."""
+    tests, problems = [], []
+    for name, one, more in FILE.findall(line):
+        file = find(root, name, folders)
+        if not file:
+            problems.append(f"{name} does not exist")
+            continue
+        if file.startswith(("test/", "fuzz/", "netlab/")):
+            tests.append(file)
+        problems += [f"{file} has no {word}" for word in filter(None, [one, *re.findall(r"\w+", more)])
+                     if not re.search(rf"\b{word}\b", read(root, file))]
+    if not tests and line.startswith("|"):
+        for word in re.findall(r"`([a-z]\w+)`", line.strip().strip("|").split("|")[-1]):
+            tests += [file for file in usual if re.search(rf"\b{word}\b", read(root, file))]
+    return tests, problems
+
+
 def map_problems(root, path, code):
-    tested = False
-    for number, line in enumerate(read(root, path).splitlines(), 1):
-        for token in re.findall(r"`([^`]+)`", line):
-            match = PATH.match(token)
-            if match:
-                file, name = match.groups()
-                tested |= file.startswith(("test/", "fuzz/", "netlab/"))
-                if not os.path.exists(os.path.join(root, file)):
-                    yield f"{path}:{number}: {file} does not exist"
-                elif name and not re.search(rf"\b{name}\b", read(root, file)):
-                    yield f"{path}:{number}: {file} has no {name}"
-            elif FUNCTION.match(token) and FUNCTION.match(token).group(1) not in code:
-                yield f"{path}:{number}: there is no {token}"
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
-        if len(cells) > 1 and not cells[-1]:
-            yield f"{path}:{number}: neither a test nor `not done`"
-    if not tested:
+    text, named = read(root, path), set()
+    folders = FOLDER.findall(text)
+    prose = "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+    usual = tests_of(root, prose, folders, [])[0]
+    for number, line in enumerate(text.splitlines(), 1):
+        tests, problems = tests_of(root, line, folders, usual)
+        named.update(tests)
+        problems += [f"there is no {function}" for function in FUNCTION.findall(line) if function not in code]
+        is_row = line.startswith("|") and not re.match(r"\|[\s|:-]*$|\| *section", line)
+        if is_row and not tests and not EXCUSE.search(line):
+            problems.append("names neither a test, nor `not done` or `no test`")
+        yield from (f"{path}:{number}: {problem}" for problem in problems)
+    if not named:
         yield f"{path}: names no test"
 
 

@@ -9,7 +9,7 @@ import subprocess
 from checks import files, read
 
 C_TREES = ("src", "apps", "include", "examples", "test", "fuzz", "bench")
-FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Iinclude", "-Isrc", "-Itest", "-DCF_VERSION=\"0\""]
+FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Iinclude", "-Isrc", "-Itest", "-Ibuild", "-DCF_VERSION=\"0\""]
 JOBS = 2
 
 

@@ -13,11 +13,11 @@ SPDX_FREE = re.compile(r"(^|/)(LICENSE|\.gitkeep|package(-lock)?\.json|[^/]*\.(m
 
 
 def banned(root):
-    """no function that invites overflows; no allocator outside base/mem.c and other people's memory"""
+    """no function that invites overflows; no allocator but base/mem.c inside (the CLI sees the public header only)"""
     for path in files(root, ".c", ".h", under=("src", "apps", "include", "examples", "fuzz", "bench", "test")):
         text = read(root, path)
         lines = text.splitlines()
-        patterns = [BANNED] + ([HEAP] if path.startswith(("src/", "apps/")) and path != "src/base/mem.c" else [])
+        patterns = [BANNED] + ([HEAP] if path.startswith(("src/", "apps/callflowd/")) and path != "src/base/mem.c" else [])
         for pattern in patterns:
             for match in pattern.finditer(code_only(text)):
                 number = text.count("\n", 0, match.start())
