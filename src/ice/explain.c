@@ -234,18 +234,14 @@ static void why_path(const struct cf_ice_agent *agent, struct out *out)
 	for (size_t i = 0; i < agent->n_pairs && agent->pairs[i] != agent->data; i++) {
 		const struct ice_pair *pair = agent->pairs[i];
 
-		if (pair->gen != agent->cur.id)
+		/* One that works too is left alone because it would change nothing for people. */
+		if (pair->gen != agent->cur.id || pair->state == CF_ICE_PAIR_SUCCEEDED)
 			continue;
 		say(out, better++ == 0 ? "; better ones did not do: " : "; ");
-		if (pair->state == CF_ICE_PAIR_SUCCEEDED) {
-			say_pair(out, pair);
-			say(out, ": works, of the same kind");
-		} else {
-			say_failure(out, pair);
-		}
+		say_failure(out, pair);
 	}
 	if (better == 0)
-		say(out, "; no better pair of candidates exists");
+		say(out, "; there is no better kind of path between these candidates");
 	say(out, ".");
 }
 

@@ -167,6 +167,7 @@ static void destroy(struct cf_peer *peer)
 		peer_host_free(peer->hosts[i]);
 	cf_dtls_free(peer->dtls);
 	cf_ice_agent_free(peer->ice);
+	cf_free(peer->early);
 	cf_free(peer);
 }
 
@@ -232,6 +233,10 @@ void peer_packet(struct cf_peer *peer, int base, const struct cf_addr *src, uint
 		return;
 	if (cf_ice_agent_input(peer->ice, (unsigned)base, src, p, n, now_of(peer)))
 		return;
+	if (!peer->dtls) {
+		peer_secure_keep_early(peer, base, src, p, n);
+		return;
+	}
 	if (!cf_ice_agent_accepts(peer->ice, (unsigned)base, src))
 		return;
 	/* The agent may have selected this very path with the packet before: send by it already. */
@@ -291,22 +296,29 @@ struct cf_peer *cf_peer_free(struct cf_peer *peer)
 
 /* The other side */
 
+bool cf_peer_restart_for(struct cf_peer *peer, const char *ufrag)
+{
+	if (!peer->remote_ufrag[0] || strcmp(peer->remote_ufrag, ufrag) == 0)
+		return false;
+	cf_ice_agent_restart(peer->ice, now_of(peer));
+	peer->remote_ufrag[0] = 0;
+	peer_pump_later(peer);
+	return true;
+}
+
 int cf_peer_set_remote(struct cf_peer *peer, const struct cf_peer_remote *remote)
 {
-	bool again = peer->remote_ufrag[0] != 0;
 	int err;
 
 	if (strlen(remote->ufrag) >= sizeof(peer->remote_ufrag))
 		return CF_EINVAL;
-	if (again && strcmp(peer->remote_ufrag, remote->ufrag) == 0)
+	if (strcmp(peer->remote_ufrag, remote->ufrag) == 0)
 		return 0;
 	if (!peer->dtls) {
 		err = peer_secure_start(peer, remote);
 		if (err)
 			return err;
 	}
-	if (again)
-		cf_ice_agent_restart(peer->ice, now_of(peer));
 	err = cf_ice_agent_set_remote(
 		peer->ice, remote->ufrag, remote->pwd, remote->ice_lite, now_of(peer));
 	if (err)

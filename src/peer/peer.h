@@ -99,8 +99,14 @@ struct cf_peer_remote {
 	const char *fingerprint; /* "AB:CD:..." */
 };
 
-/** What the other side's description says. A second time: only changed ICE credentials matter (an
- * ICE restart of the other side). 0, CF_EINVAL, CF_ENOMEM, CF_ECRYPTO. */
+/** The other side's new offer carries other ICE credentials than before: it restarts ICE (RFC 8445
+ * section 9). Makes new ones of ours, for the answer; the path in use stays until a new one is
+ * found. Whether it was so. */
+bool cf_peer_restart_for(struct cf_peer *peer, const char *ufrag);
+
+/** What the other side's description says. A second time it does nothing, unless ICE was restarted
+ * in between. 0, CF_EINVAL, CF_ENOMEM, CF_ECRYPTO; CF_ESTATE for other ICE credentials without a
+ * restart. */
 CF_MUST_CHECK int cf_peer_set_remote(struct cf_peer *peer, const struct cf_peer_remote *remote);
 
 /** A candidate of the other side, "candidate:..."; 0 or the error of cf_ice_candidate_parse(). An

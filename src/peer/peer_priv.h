@@ -13,6 +13,17 @@
 
 #define NO_BASE (-1)
 
+/* The other side may be through with ICE and begin DTLS before its description has reached us by
+ * signalling: so many of its first datagrams wait for that. */
+#define PEER_EARLY_MAX 4
+
+struct peer_early {
+	int base;
+	struct cf_addr src;
+	size_t len;
+	uint8_t bytes[CF_DTLS_MTU + 200];
+};
+
 /* A local address with its UDP socket. */
 struct peer_host {
 	struct cf_peer *peer;
@@ -58,8 +69,10 @@ struct cf_peer {
 	enum cf_ice_policy policy;
 	enum cf_peer_state state;
 	struct cf_ice_agent *ice;
-	struct cf_dtls *dtls; /* NULL until the remote description is known */
-	int secure_err;       /* why DTLS failed, 0 while it has not */
+	struct cf_dtls *dtls;     /* NULL until the remote description is known */
+	int secure_err;           /* why DTLS failed, 0 while it has not */
+	struct peer_early *early; /* owned; PEER_EARLY_MAX of them, NULL without any */
+	size_t n_early;
 	char remote_ufrag[257];
 	struct cf_timer timer;        /* the earliest deadline of agent, TURN clients and DTLS */
 	struct cf_timer stream_timer; /* when TURN over TCP and TLS gets its turn */
@@ -117,6 +130,11 @@ void peer_server_send(
 /* secure.c: DTLS and SRTP */
 int peer_secure_start(struct cf_peer *peer, const struct cf_peer_remote *remote);
 void peer_secure_input(struct cf_peer *peer, uint8_t *p, size_t n);
+/** Keeps a DTLS datagram that came before the remote description. */
+void peer_secure_keep_early(
+	struct cf_peer *peer, int base, const struct cf_addr *src, const uint8_t *p, size_t n);
+/** The remote description is known: what came before it. */
+void peer_secure_replay_early(struct cf_peer *peer);
 /** Sends the flights that wait and sees whether the handshake is done. */
 void peer_secure_pump(struct cf_peer *peer);
 void peer_secure_stop(struct cf_peer *peer);

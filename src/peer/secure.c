@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DTLS-SRTP over the path that ICE found. */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "peer/peer_priv.h"
 #include "rtp/demux.h"
+
+#include <string.h>
 
 int peer_secure_start(struct cf_peer *peer, const struct cf_peer_remote *remote)
 {
@@ -39,6 +42,8 @@ void peer_secure_pump(struct cf_peer *peer)
 
 	if (!peer->dtls)
 		return;
+	if (peer->n_early > 0)
+		peer_secure_replay_early(peer);
 	start_on_path(peer);
 	if (cf_dtls_deadline(peer->dtls) <= now_us)
 		cf_dtls_tick(peer->dtls, now_us);
@@ -83,6 +88,38 @@ void peer_secure_input(struct cf_peer *peer, uint8_t *p, size_t n)
 	default:
 		break;
 	}
+}
+
+void peer_secure_keep_early(
+	struct cf_peer *peer, int base, const struct cf_addr *src, const uint8_t *p, size_t n)
+{
+	struct peer_early *early;
+
+	if (cf_demux_packet(p, n) != CF_DEMUX_DTLS || n > sizeof(early->bytes) ||
+		peer->n_early == PEER_EARLY_MAX)
+		return;
+	if (!peer->early)
+		peer->early = cf_calloc(PEER_EARLY_MAX, sizeof(*peer->early));
+	if (!peer->early)
+		return;
+	early = &peer->early[peer->n_early++];
+	early->base = base;
+	early->src = *src;
+	early->len = n;
+	memcpy(early->bytes, p, n);
+}
+
+void peer_secure_replay_early(struct cf_peer *peer)
+{
+	struct peer_early *early = peer->early;
+	size_t n = peer->n_early;
+
+	peer->early = NULL;
+	peer->n_early = 0;
+	/* By the same rule as any other: only from an address that ICE accepts. */
+	for (size_t i = 0; i < n && !peer->freed; i++)
+		peer_packet(peer, early[i].base, &early[i].src, early[i].bytes, early[i].len);
+	cf_free(early);
 }
 
 static int protect_and_send(struct cf_peer *peer, uint8_t *packet, size_t n, size_t cap, bool rtcp)

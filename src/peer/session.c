@@ -46,6 +46,27 @@ static void settle(struct cf_session *session, const struct cf_sdp_agreed *agree
 		session->role = agreed->dtls_client ? CF_SDP_SETUP_ACTIVE : CF_SDP_SETUP_PASSIVE;
 }
 
+static void copy_text(char *out, size_t cap, struct cf_view view)
+{
+	snprintf(out, cap, "%.*s", (int)view.len, (const char *)view.p);
+}
+
+/* Before the answer is written: it carries our new credentials then. */
+static void restart_if_asked(const struct cf_session *session, struct cf_peer *peer)
+{
+	char ufrag[CF_SDP_ICE_TEXT_MAX + 1];
+
+	for (size_t i = 0; session->remote && i < session->remote->n_media; i++) {
+		const struct cf_sdp_media *media = &session->remote->media[i];
+
+		if (!cf_view_is_nocase(media->kind, "audio") || media->transport.ufrag.len == 0)
+			continue;
+		copy_text(ufrag, sizeof(ufrag), media->transport.ufrag);
+		cf_peer_restart_for(peer, ufrag);
+		return;
+	}
+}
+
 static int write_description(struct cf_session *session, const struct cf_sdp_local *local,
 	bool answer, struct cf_buf *out)
 {
@@ -63,7 +84,7 @@ static int write_description(struct cf_session *session, const struct cf_sdp_loc
 	return err;
 }
 
-char *cf_session_describe(struct cf_session *session, const struct cf_peer *peer, bool answer,
+char *cf_session_describe(struct cf_session *session, struct cf_peer *peer, bool answer,
 	enum cf_sdp_direction direction, const struct cf_view *candidates, size_t n_candidates)
 {
 	struct cf_sdp_desc *desc = NULL;
@@ -71,6 +92,8 @@ char *cf_session_describe(struct cf_session *session, const struct cf_peer *peer
 	struct cf_buf out;
 	int err;
 
+	if (answer)
+		restart_if_asked(session, peer);
 	cf_sdp_local_defaults(&local);
 	local.session_id = session->id;
 	local.version = session->version + 1;
@@ -146,11 +169,6 @@ static void print_fingerprint(const struct cf_sdp_fingerprint *print, char *text
 		*text++ = digits[print->value[i] & 15];
 		*text++ = i + 1 < print->len ? ':' : '\0';
 	}
-}
-
-static void copy_text(char *out, size_t cap, struct cf_view view)
-{
-	snprintf(out, cap, "%.*s", (int)view.len, (const char *)view.p);
 }
 
 int cf_session_apply(struct cf_session *session, struct cf_peer *peer)

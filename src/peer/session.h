@@ -38,9 +38,9 @@ void cf_session_done(struct cf_session *session);
 /**
  * Writes our offer, or the answer to the remote description: text owned by the caller (cf_free()),
  * or NULL. direction: what we want (inactive: hold). candidates: "candidate:..." each, borrowed. An
- * answer settles session->agreed, its refusal too.
+ * answer settles session->agreed, its refusal too; it restarts ICE where the offer does.
  */
-CF_MUST_CHECK char *cf_session_describe(struct cf_session *session, const struct cf_peer *peer,
+CF_MUST_CHECK char *cf_session_describe(struct cf_session *session, struct cf_peer *peer,
 	bool answer, enum cf_sdp_direction direction, const struct cf_view *candidates,
 	size_t n_candidates);
 
