@@ -454,6 +454,7 @@ static void with_route(struct cf_api_req *req)
 	if (check_version(req) < 0)
 		return;
 	wait_s = cf_api_limit(req->api, req->route->limit);
+	req->retry_after_s = wait_s;
 	if (wait_s > 0)
 		cf_api_fail(req, 429, "TooManyRequests", "The rate limit is reached.");
 	else if (auth == CF_API_TOKEN && !req->route->body)
@@ -468,11 +469,10 @@ static const char *const ROUTE_ERRORS[][2] = {
 	{"BadRequest", "The path is malformed."},
 };
 
-static void no_route(struct cf_api_req *req, int status, const char *allow)
+static void no_route(struct cf_api_req *req, int status)
 {
 	size_t i = status == 404 ? 0 : status == 405 ? 1 : 2;
 
-	(void)allow;
 	cf_api_fail(req, status, ROUTE_ERRORS[i][0], "%s", ROUTE_ERRORS[i][1]);
 }
 
@@ -481,7 +481,6 @@ void cf_api_handle(struct cf_http_exchange *ex, const struct cf_http_request *re
 	struct cf_api *api = arg;
 	struct cf_api_req *req = cf_api_req_new(api, ex, request);
 	const struct cf_route *route;
-	char allow[CF_ROUTE_ALLOW_MAX];
 	int status;
 
 	api->n_requests++;
@@ -490,9 +489,9 @@ void cf_api_handle(struct cf_http_exchange *ex, const struct cf_http_request *re
 		return;
 	}
 	status = cf_route_find(ROUTES, CF_ARRAY_LEN(ROUTES), request->method, request->path, &route,
-		&req->params, allow);
+		&req->params, req->allow);
 	if (status != 200) {
-		no_route(req, status, allow);
+		no_route(req, status);
 		return;
 	}
 	req->route = route->extra;

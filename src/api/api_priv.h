@@ -127,7 +127,9 @@ struct cf_api_req {
 	struct cf_route_params params;
 	struct cf_token token; /* of CF_API_TOKEN */
 	bool by_key;
-	json_t *body; /* object, or NULL */
+	unsigned retry_after_s;         /* told with 429 and 503; 0: a second */
+	char allow[CF_ROUTE_ALLOW_MAX]; /* told with 405 */
+	json_t *body;                   /* object, or NULL */
 	struct cf_json_error json_error;
 	char repeat_key[CF_API_REPEAT_MAX]; /* "" for none */
 	char fingerprint[48];

@@ -101,7 +101,7 @@ static void with_user(struct cf_api_req *req,
 		cf_api_fail(req, 404, "IdentityNotFound", "The identity does not exist.");
 		return;
 	}
-	snprintf(req->raw_id, sizeof(req->raw_id), "%s", text);
+	snprintf(req->raw_id, sizeof(req->raw_id), "%.80s", text);
 	req->then = then;
 	cf_api_user_look(req);
 }
@@ -233,7 +233,7 @@ void cf_api_relay_configuration(struct cf_api_req *req)
 		relay_answer(req, NULL);
 		return;
 	}
-	snprintf(req->raw_id, sizeof(req->raw_id), "%s", text);
+	snprintf(req->raw_id, sizeof(req->raw_id), "%.80s", text);
 	req->then = relay_answer;
 	cf_api_user_look(req);
 }

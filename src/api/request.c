@@ -81,8 +81,8 @@ void cf_api_fail(struct cf_api_req *req, int status, const char *code, const cha
 {
 	struct cf_http_header headers[3] = {
 		{"content-type", "application/json"}, {"x-ms-error-code", code}};
+	char message[512], retry[16], *text;
 	size_t n = 2;
-	char message[512], *text;
 	va_list args;
 	json_t *error;
 
@@ -92,8 +92,11 @@ void cf_api_fail(struct cf_api_req *req, int status, const char *code, const cha
 	req->api->n_refused++;
 	error = json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", message);
 	text = error ? cf_json_text(error, NULL) : NULL;
+	snprintf(retry, sizeof(retry), "%u", req->retry_after_s ? req->retry_after_s : 1);
 	if (status == 429 || status == 503)
-		headers[n++] = (struct cf_http_header){"retry-after", "1"};
+		headers[n++] = (struct cf_http_header){"retry-after", retry};
+	if (status == 405)
+		headers[n++] = (struct cf_http_header){"allow", req->allow};
 	if (status == 401)
 		headers[n++] = (struct cf_http_header){
 			"www-authenticate", req->by_key ? "HMAC-SHA256" : "Bearer"};
