@@ -10,7 +10,7 @@
 #define RETRY_FIRST_US (200 * CF_US_PER_MS)
 #define RETRY_MAX_US (10 * CF_US_PER_S)
 /* Attempts at the first sign-in before the application is told. */
-#define SIGN_IN_TRIES 4
+#define SIGN_IN_TRIES 6
 #define SIGN_OUT_WAIT_US (2 * CF_US_PER_S)
 
 static void sign_in(struct callflow_client *client);

@@ -192,8 +192,10 @@ void peer_pump(struct cf_peer *peer)
 		if (!any)
 			break;
 	}
-	if (!peer->freed)
+	if (!peer->freed) {
+		peer_servers_consider_family(peer);
 		peer_secure_pump(peer);
+	}
 	if (!peer->freed)
 		derive_state(peer);
 	peer->depth--;

@@ -56,6 +56,7 @@ struct peer_server {
 	struct cf_turn_client *turn; /* owned */
 	int base;                    /* of the ICE agent once allocated */
 	bool allocated;
+	bool extra;      /* for the other address family, beside an allocation that stands */
 	bool ipv6_tried; /* the relay had no IPv4 to give */
 };
 
@@ -116,6 +117,9 @@ struct peer_host *peer_host_towards(const struct cf_peer *peer, const struct cf_
 /* server.c */
 /** Whether there is nothing left to wait for: each server has answered, or failed, or is spare. */
 bool peer_servers_settled(const struct cf_peer *peer);
+/** Sees whether the other side speaks an address family that neither our sockets nor our relay do,
+ * and asks for a relayed address of it. */
+void peer_servers_consider_family(struct cf_peer *peer);
 /** Tells the servers that allocations are no longer needed. */
 void peer_servers_release(struct cf_peer *peer);
 void peer_server_free(struct peer_server *server);

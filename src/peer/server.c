@@ -116,7 +116,10 @@ static void on_stream_open(struct cf_stream *stream, void *arg)
 	(void)stream;
 	peer_enter(server->peer);
 	server->state = RELAY_STANDBY;
-	try_next(server->peer);
+	if (server->extra)
+		(void)!start_turn(server, CF_ADDR_IPV6);
+	else
+		try_next(server->peer);
 	peer_leave(server->peer);
 }
 
@@ -203,8 +206,8 @@ static void drop_spare_streams(struct cf_peer *peer)
 	for (size_t i = 0; i < peer->n_servers; i++) {
 		struct peer_server *s = peer->servers[i];
 
-		if (s->url.turn && !is_udp_relay(s) && !s->allocated && s->state != RELAY_DEAD &&
-			s->state != RELAY_WAITING)
+		if (s->url.turn && !is_udp_relay(s) && !s->extra && !s->allocated &&
+			s->state != RELAY_DEAD && s->state != RELAY_WAITING)
 			give_up(s);
 	}
 }
@@ -337,6 +340,52 @@ void cf_peer_servers_done(struct cf_peer *peer)
 {
 	peer->servers_done = true;
 	peer_pump_later(peer);
+}
+
+/* The one address family of the other side's own addresses; none when both or not known yet. */
+static uint8_t only_family_of_remotes(const struct cf_peer *peer)
+{
+	struct cf_ice_candidate candidate;
+	uint8_t family = CF_ADDR_NONE;
+
+	for (size_t i = 0; cf_ice_agent_remote(peer->ice, i, &candidate); i++) {
+		if (cf_ice_candidate_is_relayed(&candidate))
+			continue;
+		if (family != CF_ADDR_NONE && candidate.addr.family != family)
+			return CF_ADDR_NONE;
+		family = candidate.addr.family;
+	}
+	return family;
+}
+
+/* Over UDP the other side's relay is within our reach, so that one relay is enough; without UDP
+ * only a relayed address of the same family makes it one. */
+void peer_servers_consider_family(struct cf_peer *peer)
+{
+	struct peer_server *from = NULL, *extra;
+
+	for (size_t i = 0; i < peer->n_servers; i++) {
+		if (peer->servers[i]->extra)
+			return;
+		if (peer->servers[i]->allocated && peer->servers[i]->stream)
+			from = peer->servers[i];
+	}
+	if (!from || peer->n_servers == CF_PEER_SERVERS_MAX ||
+		only_family_of_remotes(peer) != CF_ADDR_IPV6 ||
+		cf_turn_client_relayed(from->turn).family != CF_ADDR_IPV4)
+		return;
+	for (size_t i = 0; i < peer->n_hosts; i++)
+		if (peer->hosts[i]->addr.family == CF_ADDR_IPV6)
+			return;
+	extra = server_new(peer, &(struct cf_peer_server){.url = from->text,
+					 .username = from->username,
+					 .credential = from->credential});
+	if (!extra)
+		return;
+	extra->extra = extra->ipv6_tried = true;
+	extra->addr = from->addr;
+	peer->servers[peer->n_servers++] = extra;
+	start_stream(extra);
 }
 
 /* Running */
