@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""coturn's clients against the daemon: STUN, and data through the relay in every way they know."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DAEMON = os.path.join(os.environ.get("CALLFLOW_BUILD", os.path.join(ROOT, "build")), "callflowd")
+PROGRAMS = ("turnutils_stunclient", "turnutils_uclient", "turnutils_peer")
+PEER_PORT = "13480"  # turnutils_peer cannot choose one by itself
+MESSAGES = 10
+
+WAYS = [
+    ("channels over UDP", []),
+    ("Send and Data over UDP", ["-s"]),
+    ("channels over TCP", ["-t"]),
+    ("Send and Data over TCP", ["-t", "-s"]),
+    ("relay to relay over UDP", ["-y"]),
+    ("relay to relay over TCP", ["-y", "-t"]),
+    ("DONT-FRAGMENT", ["-g"]),
+]
+
+
+def run(*args):
+    return subprocess.run(args, capture_output=True, text=True, timeout=60, check=False)
+
+
+def relay(ways, server):
+    host, port = server
+    result = run("turnutils_uclient", "-u", "interop", "-w", "secret", "-p", port, "-e", "127.0.0.1", "-r", PEER_PORT,
+                 "-n", str(MESSAGES), "-m", "1", "-l", "170", *ways, host)
+    text = result.stdout + result.stderr
+    lost = re.search(r"Total lost packets (\d+)", text)
+    got = re.findall(r"start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
+    good = lost and lost.group(1) == "0" and got and int(got[-1][1]) >= MESSAGES
+    return None if good else text[-600:]
+
+
+def stun(server):
+    host, port = server
+    text = run("turnutils_stunclient", "-p", port, host)
+    text = text.stdout + text.stderr
+    return None if "reflexive addr: 127.0.0.1" in text else text[-600:]
+
+
+def wrong_password(server):
+    host, port = server
+    result = run("turnutils_uclient", "-u", "interop", "-w", "guess", "-p", port, "-e", "127.0.0.1", "-r", PEER_PORT,
+                 "-n", "1", "-m", "1", host)
+    text = result.stdout + result.stderr
+    return None if "401" in text or "Unauth" in text or "credentials" in text else text[-600:]
+
+
+def main():
+    missing = [p for p in PROGRAMS if not shutil.which(p)]
+    if missing or not os.path.exists(DAEMON):
+        print(f"1..0 # skip {', '.join(missing) or DAEMON} is not there")
+        return 0
+    state = tempfile.mkdtemp(prefix="cf-interop-")
+    config = os.path.join(state, "callflow.yaml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write("relay:\n  users:\n    interop: secret\n  allow_peers: [127.0.0.0/8]\nworkers: 2\n"
+                   "listen:\n  https: 127.0.0.1:0\n  stun: 127.0.0.1:0\n  turn_tls: 127.0.0.1:0\n")
+    daemon = subprocess.Popen([DAEMON, "--dev", "--json", "--state", state, "--config", config], stdout=subprocess.PIPE, text=True)
+    peer = None
+    failed = 0
+    try:
+        line = daemon.stdout.readline()
+        if not line:
+            print("1..1\nnot ok 1 - the daemon starts")
+            return 1
+        host, _, port = json.loads(line)["stun"].rpartition(":")
+        server = (host, port)
+        peer = subprocess.Popen(["turnutils_peer", "-p", PEER_PORT, "-L", "127.0.0.1"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        tests = [("Binding", lambda: stun(server)), ("wrong password", lambda: wrong_password(server))]
+        tests += [(name, lambda ways=ways: relay(ways, server)) for name, ways in WAYS]
+        print(f"1..{len(tests)}")
+        for number, (name, test) in enumerate(tests, 1):
+            problem = test()
+            failed += problem is not None
+            print(f"{'not ok' if problem else 'ok'} {number} - {name}", flush=True)
+            if problem:
+                print("\n".join("# " + text for text in problem.splitlines()))
+    finally:
+        for process in (peer, daemon):
+            if process:
+                process.terminate()
+                process.wait(timeout=20)
+        shutil.rmtree(state, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
