@@ -92,7 +92,8 @@ struct cf_http_events_options {
 CF_MUST_CHECK int cf_http_client_events(struct cf_http_client *client,
 	const struct cf_http_events_options *options, struct cf_http_call **ret_call);
 
-/** No callback will come. NULL is fine. Returns NULL. */
+/** No callback will come. Over HTTP/2 the server may hear of it only with the next request (libcurl
+ * sends no RST_STREAM by itself). NULL is fine. Returns NULL. */
 struct cf_http_call *cf_http_call_cancel(struct cf_http_call *call);
 
 #endif

@@ -348,10 +348,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return err ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
 }
 
+static void message_done(struct http2 *c, struct cf_http_exchange *ex)
+{
+	c->body_bytes -= ex->body.len;
+	cf_http_dispatch(ex);
+}
+
 static void on_body_timer(struct cf_timer *timer, void *arg)
 {
+	struct cf_http_exchange *ex = arg;
+
 	(void)timer;
-	cf_http_refuse(arg, 408);
+	ex->refuse = 408;
+	message_done((struct http2 *)ex->conn, ex);
 }
 
 /* RFC 9113 section 8.3.1: without :authority, Host says it; two that differ are refused. */
@@ -390,12 +399,6 @@ static void head_done(struct http2 *c, struct cf_http_exchange *ex, bool end)
 	else if (cf_timer_after(&ex->timer, c->base.server->loop, c->base.server->o.body_timeout_us,
 			 on_body_timer, ex) < 0)
 		cf_http_refuse(ex, 500);
-}
-
-static void message_done(struct http2 *c, struct cf_http_exchange *ex)
-{
-	c->body_bytes -= ex->body.len < c->body_bytes ? ex->body.len : c->body_bytes;
-	cf_http_dispatch(ex);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -437,20 +440,20 @@ static int on_body(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 {
 	struct http2 *c = arg;
 	struct cf_http_exchange *ex = exchange_of(session, stream_id);
+	size_t before;
 
 	(void)flags;
 	if (!ex || ex->state != CF_HTTP_READING) {
 		return 0; /* refused already: on_sent() stops the rest */
 	}
-	if (c->body_bytes + n > BODIES_MAX * c->base.server->o.max_body) {
-		cf_http_refuse(ex, 503);
-		return 0;
-	}
+	before = ex->body.len;
 	if (cf_http_draft_body(ex, p, n) < 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	c->body_bytes += n;
+	c->body_bytes = c->body_bytes - before + ex->body.len;
+	if (c->body_bytes > BODIES_MAX * c->base.server->o.max_body)
+		ex->refuse = 503;
 	if (ex->refuse)
-		cf_http_dispatch(ex);
+		message_done(c, ex);
 	return 0;
 }
 
@@ -463,7 +466,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 	if (!ex)
 		return 0;
 	if (ex->state == CF_HTTP_READING)
-		c->body_bytes -= ex->body.len < c->body_bytes ? ex->body.len : c->body_bytes;
+		c->body_bytes -= ex->body.len;
 	nghttp2_session_set_stream_user_data(session, stream_id, NULL);
 	cf_http_exchange_leave(ex, true);
 	if (!c->base.dying && !c->closing)
