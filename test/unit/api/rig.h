@@ -175,7 +175,7 @@ static inline int rig_finish(struct rig *rig, int fd)
 	assert_int_equal(got, 0);
 	end = strstr(all, "\r\n\r\n");
 	assert_non_null(end);
-	rig->status = atoi(all + 9);
+	rig->status = (int)strtol(all + 9, NULL, 10);
 	snprintf(rig->head, sizeof(rig->head), "%.*s", (int)(end - all), all);
 	snprintf(rig->text, sizeof(rig->text), "%s", end + 4);
 	free(all);
