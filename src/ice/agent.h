@@ -77,7 +77,8 @@ struct cf_ice_options {
 				     * disconnected; 2,500. 0: consent expiry alone decides */
 	uint32_t fail_ms;     /* without any path: failed after so long at the latest; 12,000 */
 	uint32_t hopeless_ms; /* all candidates known, every pair unanswered for so long: failed;
-				 2,200 */
+				 2,200; three quarters and 4 round trips where a STUN server
+				 answered */
 };
 
 /** The values named above. */

@@ -348,6 +348,8 @@ bool ice_gather_response(struct cf_ice_agent *agent, uint8_t slot, const struct 
 
 	if (!gather)
 		return false;
+	if (agent->now_us - gather->txn.started_us > agent->far_us)
+		agent->far_us = agent->now_us - gather->txn.started_us;
 	cf_stun_txn_end(&gather->txn);
 	gather->again_us = agent->now_us + ICE_KEEPALIVE_US;
 	gather->state = ICE_GATHER_FAILED;

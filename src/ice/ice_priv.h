@@ -195,6 +195,7 @@ struct cf_ice_agent {
 	uint64_t remote_end_us;
 	uint64_t peer_us;        /* the peer is known to check since */
 	uint64_t first_valid_us; /* of this generation */
+	uint64_t far_us;         /* longest a STUN server took to answer, 0: none has */
 	uint64_t announced_us;   /* last local candidate put out that may give a direct path */
 	uint64_t lost_us;        /* no path any more since */
 	bool silent;             /* the selected pair has not answered for options.silence_ms */

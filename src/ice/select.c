@@ -295,9 +295,19 @@ static void drop_old(struct cf_ice_agent *agent)
 }
 
 /* A pair that will not come up any more, as far as one can tell. */
-static bool pair_hopeless(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+/* How long a pair goes on being tried in vain. Who knows that the Internet is near need not wait as
+ * long as one who does not. */
+static uint64_t endurance_us(const struct cf_ice_agent *agent)
 {
 	uint64_t given = (uint64_t)agent->options.hopeless_ms * CF_US_PER_MS;
+	uint64_t near = given / 4 * 3 + 4 * agent->far_us;
+
+	return agent->far_us ? near : given;
+}
+
+static bool pair_hopeless(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	uint64_t given = endurance_us(agent);
 
 	if (pair->gen != agent->cur.id || pair->state == CF_ICE_PAIR_FAILED)
 		return true;
@@ -306,7 +316,7 @@ static bool pair_hopeless(const struct cf_ice_agent *agent, const struct ice_pai
 
 static bool hopeless(const struct cf_ice_agent *agent)
 {
-	uint64_t given = (uint64_t)agent->options.hopeless_ms * CF_US_PER_MS;
+	uint64_t given = endurance_us(agent);
 	bool any_base = false;
 
 	if (!agent->gathered || !agent->remote_us)
