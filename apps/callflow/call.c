@@ -29,8 +29,8 @@ static struct {
 #define MEDIA_OPTIONS                                                                            \
 	{"audio-in", "FILE", "WAV file to be sent", .text = &options.audio_in},                  \
 		{"audio-out", "FILE", "WAV file for what is heard", .text = &options.audio_out}, \
-		{"device", "NAME", "sound card (ALSA name, \"default\")",                        \
-			.text = &options.device},                                                \
+		{"device", "NAME", "sound card, or the one with this ALSA name",                 \
+			.text = &options.device, .fallback = "default"},                         \
 		{"duration", "SECONDS", "hang up after that time connected",                     \
 			.number = &options.duration},                                            \
 		{"ice-transport", "all|relay|direct", "paths that may be taken",                 \
@@ -44,7 +44,7 @@ static struct {
 
 const struct cli_option cli_call_options[] = {
 	MEDIA_OPTIONS,
-	{NULL, NULL, NULL, NULL, NULL, NULL},
+	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 const struct cli_option cli_listen_options[] = {
@@ -52,7 +52,7 @@ const struct cli_option cli_listen_options[] = {
 	{"calls", "N", "leave after N calls (default: 1 with --audio-out, else no end)",
 		.number = &options.calls},
 	MEDIA_OPTIONS,
-	{NULL, NULL, NULL, NULL, NULL, NULL},
+	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 /* What the main thread waits for; the client's thread writes it. */

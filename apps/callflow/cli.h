@@ -31,6 +31,7 @@ struct cli_option {
 	const char **text;
 	double *number;
 	bool *flag;
+	const char *fallback; /* the argument may be left out and is then this */
 };
 
 struct cli_command {
@@ -80,5 +81,6 @@ int cli_usage(int argc, char **argv);
 extern const struct cli_option cli_call_options[];
 extern const struct cli_option cli_listen_options[];
 extern const struct cli_option cli_token_options[];
+extern const struct cli_option cli_usage_options[];
 
 #endif

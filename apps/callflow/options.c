@@ -13,7 +13,7 @@ static const struct cli_option common_options[] = {
 	{"ca", "FILE", NULL, .text = &cli_settings.ca_file},
 	{"token", "TOKEN", NULL, .text = &cli_settings.token},
 	{"json", NULL, NULL, .flag = &cli_settings.json},
-	{NULL, NULL, NULL, NULL, NULL, NULL},
+	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 int cli_fail(const char *format, ...)
@@ -65,6 +65,18 @@ static int set_option(const struct cli_option *option, const char *value)
 	return 0;
 }
 
+/* An option's value; one that has a default may go without, before another option or a target. */
+static const char *next_value(const struct cli_option *option, int argc, char **argv, int *i)
+{
+	const char *next = *i + 1 < argc ? argv[*i + 1] : NULL;
+
+	if (option->fallback && (!next || next[0] == '-' || strchr(next, ':')))
+		return option->fallback;
+	if (next)
+		++*i;
+	return next;
+}
+
 int cli_parse(const struct cli_command *command, int argc, char **argv)
 {
 	int n = 0;
@@ -90,7 +102,8 @@ int cli_parse(const struct cli_command *command, int argc, char **argv)
 			return -1;
 		}
 		if (option->argument) {
-			value = name[len] == '=' ? name + len + 1 : i + 1 < argc ? argv[++i] : NULL;
+			value = name[len] == '=' ? name + len + 1
+						 : next_value(option, argc, argv, &i);
 			if (!value) {
 				cli_fail("--%s wants %s", option->name, option->argument);
 				return -1;
