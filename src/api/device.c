@@ -379,13 +379,15 @@ void cf_api_endpoint_events(struct cf_api_req *req)
 	static const struct cf_http_header headers[] = {
 		{"content-type", "text/event-stream"}, {"cache-control", "no-store"}};
 	struct cf_call_endpoint *endpoint = cf_api_own_endpoint(req, req->params.value[0]);
-	struct cf_http_exchange *ex = req->ex;
-	struct cf_api *api = req->api;
+	struct cf_http_exchange *ex;
 	struct cf_api_device *device;
+	struct cf_api *api;
 	uint64_t seen;
 
 	if (!endpoint)
-		return;
+		return; /* refused: the request is gone */
+	ex = req->ex;
+	api = req->api;
 	device = cf_call_endpoint_data(endpoint);
 	if (!last_seen(device, req->http, &seen)) {
 		cf_api_fail(req, 400, "BadRequest", "Last-Event-ID is not an id of this stream.");

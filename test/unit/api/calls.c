@@ -87,6 +87,9 @@ static void endpoint(void **state)
 	assert_int_equal(rig_user(&rig, at, "DELETE", target, ""), 204);
 	rig_user(&rig, at, "DELETE", target, "");
 	rig_expect_error(&rig, 404, "EndpointNotFound");
+	snprintf(target, sizeof(target), CALLING "/endpoints/%s/events", ae);
+	rig_user(&rig, at, "GET", target, "");
+	rig_expect_error(&rig, 404, "EndpointNotFound");
 }
 
 static void whole_call(void **state)
