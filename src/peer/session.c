@@ -46,6 +46,11 @@ static void settle(struct cf_session *session, const struct cf_sdp_agreed *agree
 		session->role = agreed->dtls_client ? CF_SDP_SETUP_ACTIVE : CF_SDP_SETUP_PASSIVE;
 }
 
+bool cf_session_has_audio(const struct cf_session *session)
+{
+	return session->is_agreed && session->agreed.refusal == CF_SDP_ACCEPTED;
+}
+
 static void copy_text(char *out, size_t cap, struct cf_view view)
 {
 	snprintf(out, cap, "%.*s", (int)view.len, (const char *)view.p);
@@ -105,9 +110,8 @@ char *cf_session_describe(struct cf_session *session, struct cf_peer *peer, bool
 	local.ssrc = session->ssrc;
 	local.cname = cf_view_str(session->cname);
 	/* RFC 8842 section 5.5: the roles of a running association stay. */
-	if (answer && session->is_agreed)
-		local.setup =
-			session->agreed.dtls_client ? CF_SDP_SETUP_ACTIVE : CF_SDP_SETUP_PASSIVE;
+	if (answer && session->role != CF_SDP_SETUP_NONE)
+		local.setup = session->role;
 	cf_buf_init(&out, CF_SESSION_SDP_MAX);
 	err = own_fingerprint(session->identity, &local.fingerprint);
 	if (!err)

@@ -44,6 +44,10 @@ CF_MUST_CHECK char *cf_session_describe(struct cf_session *session, struct cf_pe
 	bool answer, enum cf_sdp_direction direction, const struct cf_view *candidates,
 	size_t n_candidates);
 
+/** Whether both descriptions agree on audio: session->agreed.remote is there then, and only then.
+ */
+bool cf_session_has_audio(const struct cf_session *session);
+
 /** Takes the other side's offer, or its answer to our last offer (then agreed follows). 0,
  * CF_EBADMSG, CF_ELIMIT, CF_ENOMEM, CF_ESTATE (an answer without an offer); on failure nothing
  * changed. */
