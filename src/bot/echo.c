@@ -97,8 +97,12 @@ static void on_candidate(void *owner, const char *id, const char *candidate, con
 static void on_reoffered(void *owner, const char *id, const char *answer)
 {
 	struct cf_echo *echo = owner;
+	struct echo_call *call = find(echo, id);
+	struct cf_call_end end = {.code = 488, .reason = "the echo bot cannot take this offer"};
 
-	if (find(echo, id) && answer)
+	if (call && !answer)
+		hang_up(call, &end);
+	else if (call)
 		(void)!cf_call_renegotiate(
 			echo->domain, id, echo->endpoint, answer, true, now_of(echo));
 }

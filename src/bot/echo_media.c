@@ -303,11 +303,14 @@ static void do_offer(struct echo_media *media, char *offer, bool flag)
 	CF_AUTOFREE char *answer = NULL;
 
 	(void)flag;
-	if (!media->peer || cf_session_take_remote(&media->session, offer, false) < 0)
+	if (!media->peer)
 		return;
-	answer = cf_session_describe(&media->session, media->peer, true, CF_SDP_SENDRECV, NULL, 0);
-	if (answer && cf_session_apply(&media->session, media->peer) == 0)
-		tell_control(media, tell_reoffered, answer, false);
+	if (cf_session_take_remote(&media->session, offer, false) == 0)
+		answer = cf_session_describe(
+			&media->session, media->peer, true, CF_SDP_SENDRECV, NULL, 0);
+	if (answer && cf_session_apply(&media->session, media->peer) < 0)
+		answer = cf_free(answer);
+	tell_control(media, tell_reoffered, answer, false);
 }
 
 static void do_end(struct echo_media *media, char *text, bool flag)

@@ -90,15 +90,23 @@ static void on_candidates(struct client_call *call, const json_t *data)
 			json_is_true(json_object_get(data, "endOfCandidates")));
 }
 
+/* There is no way to refuse a description and keep the one before: left alone it would forbid us
+ * any renegotiation of our own. */
+static void end_senseless(struct client_call *call)
+{
+	client_call_end(call, 488, 0, "the other side's new description makes no sense", true);
+}
+
 static void answer_offer(struct client_call *call, const char *sdp)
 {
 	CF_AUTOFREE char *answer = NULL;
 
-	if (cf_session_take_remote(&call->session, sdp, false) < 0)
+	if (cf_session_take_remote(&call->session, sdp, false) == 0)
+		answer = client_describe(call, true);
+	if (!answer || client_apply(call) < 0) {
+		end_senseless(call);
 		return;
-	answer = client_describe(call, true);
-	if (!answer || client_apply(call) < 0)
-		return;
+	}
 	client_call_request(call, "renegotiate",
 		json_pack("{s:s, s:s}", "sdp", answer, "type", "answer"), NULL);
 }
@@ -107,14 +115,15 @@ static void on_renegotiate(struct client_call *call, const json_t *data)
 {
 	const char *sdp = text_of(data, "sdp"), *type = text_of(data, "type");
 
-	if (!sdp || !type || !call->peer)
+	if (!sdp || !type || !call->peer || call->state == CALL_ENDED)
 		return;
 	if (strcmp(type, "offer") == 0) {
 		answer_offer(call, sdp);
 	} else if (call->offer_open) {
 		call->offer_open = false;
-		if (cf_session_take_remote(&call->session, sdp, true) == 0)
-			(void)!client_apply(call);
+		if (cf_session_take_remote(&call->session, sdp, true) < 0 ||
+			client_apply(call) == CF_ENOTSUP)
+			end_senseless(call);
 	}
 }
 

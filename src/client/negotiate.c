@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define WHY_MAX 1024
+/* Candidates of the other side that wait for our peer. */
+#define EARLY_MAX 64
 
 static void on_candidate(const char *text, void *arg)
 {
@@ -66,7 +68,8 @@ static void start_audio(struct client_call *call)
 		.digit = on_digit,
 		.input_ended = on_input_ended};
 
-	if (call->audio_started)
+	/* A renegotiation that came meanwhile may have left us without audio. */
+	if (call->audio_started || !cf_session_has_audio(&call->session))
 		return;
 	if (cf_audio_start(call->audio, call->client->loop, &call->session.agreed,
 		    call->session.ssrc, call->session.cname, &callbacks, call) < 0) {
@@ -291,9 +294,10 @@ void client_take_candidates(struct client_call *call, const json_t *candidates, 
 	size_t i;
 
 	if (!call->peer) {
-		json_array_foreach(candidates, i, entry) if (json_array_size(call->early) < 64)
+		json_array_foreach(
+			candidates, i, entry) if (json_array_size(call->early) < EARLY_MAX)
 			json_array_append(call->early, (json_t *)(uintptr_t)entry);
-		if (end)
+		if (end && json_array_size(call->early) < EARLY_MAX + 1)
 			json_array_append_new(call->early, json_null());
 		return;
 	}
@@ -330,9 +334,9 @@ static void on_candidates_sent(const struct cf_http_response *response, void *ar
 static void flush_candidates(void *arg)
 {
 	struct client_call *call = arg;
-	const struct cf_view mid =
-		call->session.is_agreed ? call->session.agreed.remote->mid : cf_view_str("0");
-	int index = call->session.is_agreed ? (int)call->session.agreed.index : 0;
+	bool agreed = cf_session_has_audio(&call->session);
+	const struct cf_view mid = agreed ? call->session.agreed.remote->mid : cf_view_str("0");
+	int index = agreed ? (int)call->session.agreed.index : 0;
 	char path[256];
 	json_t *list, *body;
 	const json_t *text;
