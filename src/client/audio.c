@@ -45,6 +45,8 @@ struct cf_audio {
 	bool muted;
 	bool send, recv;
 	bool input_over;
+	bool ticking;
+	bool freed; /* by a callback of a tick: goes when the tick ends */
 };
 
 static _Thread_local char why[256];
@@ -118,10 +120,15 @@ struct cf_audio *cf_audio_free(struct cf_audio *audio)
 	if (!audio)
 		return NULL;
 	cf_timer_stop(&audio->timer);
+	(void)!cf_wav_writer_close(audio->writer);
+	audio->writer = NULL;
+	if (audio->ticking) {
+		audio->freed = true;
+		return NULL;
+	}
 	cf_media_sender_free(audio->sender);
 	cf_media_receiver_free(audio->receiver);
 	cf_wav_reader_free(audio->reader);
-	(void)!cf_wav_writer_close(audio->writer);
 	cf_sound_free(audio->sound);
 	return cf_free(audio);
 }
@@ -150,7 +157,7 @@ static bool read_frame(struct cf_audio *audio, int16_t pcm[static CF_OPUS_FRAME]
 		n = cf_wav_reader_frame(audio->reader, pcm) > 0 ? CF_OPUS_FRAME : -1;
 	else if (audio->sound)
 		return cf_sound_capture(audio->sound, pcm);
-	if (n < 0)
+	if (n < 0 && !audio->freed)
 		end_input(audio);
 	if (n <= 0)
 		return false;
@@ -172,6 +179,8 @@ static void send_frame(struct cf_audio *audio, uint64_t now_us)
 	}
 	/* A muted file or microphone goes on unheard, as a person's would. */
 	sound = read_frame(audio, pcm);
+	if (audio->freed)
+		return;
 	n = cf_media_sender_push(audio->sender, sound && !audio->muted ? pcm : NULL, now_us, packet,
 		PACKET_CAP - 64);
 	if (n <= 0)
@@ -206,7 +215,7 @@ static void tell_digits(struct cf_audio *audio)
 {
 	struct cf_dtmf_event_info info;
 
-	while (cf_media_receiver_dtmf(audio->receiver, &info) != CF_DTMF_NOTHING) {
+	while (!audio->freed && cf_media_receiver_dtmf(audio->receiver, &info) != CF_DTMF_NOTHING) {
 		if (audio->digit_known && audio->digit_ts == info.ts)
 			continue;
 		audio->digit_known = true;
@@ -232,22 +241,34 @@ static void play_frame(struct cf_audio *audio, uint64_t now_us)
 
 /* The clock of it */
 
+static void tick(struct cf_audio *audio, uint64_t now_us)
+{
+	if (now_us > audio->next_frame_us + CATCH_UP_FRAMES * FRAME_US)
+		audio->next_frame_us = now_us;
+	for (; !audio->freed && audio->next_frame_us <= now_us; audio->next_frame_us += FRAME_US) {
+		send_frame(audio, audio->next_frame_us);
+		if (!audio->freed)
+			play_frame(audio, audio->next_frame_us);
+	}
+	tell_digits(audio);
+	if (!audio->freed && now_us >= audio->next_report_us) {
+		audio->next_report_us = now_us + REPORT_US;
+		send_report(audio, now_us);
+	}
+}
+
 static void on_tick(struct cf_timer *timer, void *arg)
 {
 	struct cf_audio *audio = arg;
-	uint64_t now_us = cf_loop_now_us(audio->loop);
 
 	(void)timer;
-	if (now_us > audio->next_frame_us + CATCH_UP_FRAMES * FRAME_US)
-		audio->next_frame_us = now_us;
-	for (; audio->next_frame_us <= now_us; audio->next_frame_us += FRAME_US) {
-		send_frame(audio, audio->next_frame_us);
-		play_frame(audio, audio->next_frame_us);
-	}
-	tell_digits(audio);
-	if (now_us >= audio->next_report_us) {
-		audio->next_report_us = now_us + REPORT_US;
-		send_report(audio, now_us);
+	/* The application may end the call from inside a callback. */
+	audio->ticking = true;
+	tick(audio, cf_loop_now_us(audio->loop));
+	audio->ticking = false;
+	if (audio->freed) {
+		cf_audio_free(audio);
+		return;
 	}
 	(void)!cf_timer_set(&audio->timer, audio->loop, audio->next_frame_us, on_tick, audio);
 }

@@ -33,6 +33,7 @@ struct cf_audio_callbacks {
  * why it failed, in words, is in cf_audio_why() of this thread. */
 CF_MUST_CHECK int cf_audio_new(
 	struct cf_audio **ret_audio, const struct callflow_audio_options *options);
+/** Closes files and device; also from inside a callback of it, after which no other comes. */
 struct cf_audio *cf_audio_free(struct cf_audio *audio);
 const char *cf_audio_why(void);
 
