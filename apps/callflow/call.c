@@ -68,8 +68,9 @@ static struct {
 	bool hanging_up;
 	int n_ended;
 	bool last_ok;
-	struct timespec hang_up_at; /* tv_sec 0: not set */
-	char call_id[CALLFLOW_CALL_ID_MAX];
+	struct timespec hang_up_at;         /* tv_sec 0: not set */
+	char call_id[CALLFLOW_CALL_ID_MAX]; /* the one call there is; "" until it has a name */
+	char busy_id[CALLFLOW_CALL_ID_MAX]; /* another one that came meanwhile; "": none */
 } run = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
 
 static volatile sig_atomic_t interrupted;
@@ -254,6 +255,32 @@ static void print_text(const struct callflow_event *event)
 
 /* Events */
 
+static bool is_another(const struct callflow_event *event)
+{
+	return event->call_id && strcmp(event->call_id, run.call_id) != 0;
+}
+
+static void note_incoming(const struct callflow_event *event)
+{
+	if (run.in_call || run.incoming) {
+		snprintf(run.busy_id, sizeof(run.busy_id), "%s", event->call_id);
+		return;
+	}
+	run.incoming = true;
+	snprintf(run.call_id, sizeof(run.call_id), "%s", event->call_id);
+}
+
+static void note_ended(const struct callflow_event *event)
+{
+	if (is_another(event))
+		return; /* who was refused as busy does not end ours */
+	run.n_ended++;
+	run.last_ok = event->completed;
+	run.connected = run.incoming = run.input_ended = run.in_call = run.started = false;
+	run.hang_up_at.tv_sec = 0;
+	run.call_id[0] = 0;
+}
+
 static void note_event(const struct callflow_event *event)
 {
 	switch (event->type) {
@@ -261,7 +288,9 @@ static void note_event(const struct callflow_event *event)
 		run.signed_out = true;
 		break;
 	case CALLFLOW_INCOMING:
-		run.incoming = true;
+		note_incoming(event);
+		break;
+	case CALLFLOW_RINGING:
 		snprintf(run.call_id, sizeof(run.call_id), "%s", event->call_id);
 		break;
 	case CALLFLOW_CONNECTED:
@@ -273,10 +302,7 @@ static void note_event(const struct callflow_event *event)
 		run.input_ended = true;
 		break;
 	case CALLFLOW_ENDED:
-		run.n_ended++;
-		run.last_ok = event->completed;
-		run.connected = run.incoming = run.input_ended = run.in_call = run.started = false;
-		run.hang_up_at.tv_sec = 0;
+		note_ended(event);
 		break;
 	default:
 		break;
@@ -397,7 +423,7 @@ static void wait_a_little(void)
 	pthread_cond_timedwait(&run.cond, &run.lock, &until);
 }
 
-enum action { WAIT, START, ANSWER, HANG_UP, LEAVE };
+enum action { WAIT, START, ANSWER, REFUSE, HANG_UP, LEAVE };
 
 /* Whether the time or the input of the running call is over. The lock is held. */
 static bool is_time_over(void)
@@ -433,6 +459,8 @@ static enum action next_action(int n_calls)
 	}
 	if (run.hanging_up && !run.in_call)
 		return LEAVE;
+	if (run.busy_id[0])
+		return REFUSE;
 	if (run.started) {
 		run.started = false;
 		return START;
@@ -460,6 +488,8 @@ static void act(struct callflow_client *client, enum action action,
 		start_connected(client);
 	else if (action == HANG_UP)
 		callflow_hangup(client, NULL);
+	else if (action == REFUSE)
+		(void)callflow_reject(client, call_id, 1);
 	else if (action == ANSWER && callflow_accept(client, call_id, call) < 0)
 		cli_fail("call %s cannot be answered", call_id);
 }
@@ -476,7 +506,9 @@ static void wait_for_end(
 		action = next_action(n_calls);
 		if (action == WAIT)
 			wait_a_little();
-		memcpy(call_id, run.call_id, sizeof(call_id));
+		memcpy(call_id, action == REFUSE ? run.busy_id : run.call_id, sizeof(call_id));
+		if (action == REFUSE)
+			run.busy_id[0] = 0;
 		pthread_mutex_unlock(&run.lock);
 		/* The library is called without the lock: its callbacks take it. */
 		act(client, action, call, call_id);

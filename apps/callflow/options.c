@@ -30,11 +30,11 @@ int cli_fail(const char *format, ...)
 
 void cli_print_help(FILE *out, const struct cli_command *command)
 {
-	fprintf(out, "Usage: callflow %s [OPTIONS] %s\n%s.\n", command->name, command->arguments,
-		command->help);
+	fprintf(out, "Usage: callflow %s [OPTIONS]%s%s\n%s.\n", command->name,
+		command->arguments[0] ? " " : "", command->arguments, command->help);
 	for (const struct cli_option *o = command->options; o && o->name; o++)
-		fprintf(out, "  --%s%s%-*s %s\n", o->name, o->argument ? " " : "",
-			(int)(24 - strlen(o->name) - (o->argument ? 1 : 0)),
+		fprintf(out, "  --%s%s%-*s  %s\n", o->name, o->argument ? " " : "",
+			(int)(30 - strlen(o->name) - (o->argument ? 1 : 0)),
 			o->argument ? o->argument : "", o->help);
 }
 
