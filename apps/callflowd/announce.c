@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,13 +27,27 @@ static void print_json(const struct announcement *a)
 	json_decref(line);
 }
 
+/* Absolute where it can be told: it is for people in other folders. Returns path. */
+static const char *env_file(const struct announcement *a, char path[static PATH_MAX])
+{
+	char dir[PATH_MAX];
+
+	snprintf(path, PATH_MAX, "%.*s/client.env", PATH_MAX - 20,
+		realpath(a->state_dir, dir) ? dir : a->state_dir);
+	return path;
+}
+
 static void print_text(const struct announcement *a)
 {
+	char path[PATH_MAX];
+
 	printf("Callflow is ready.\n\n"
 	       "  URL                %s\n"
-	       "  CA file            %s\n"
-	       "  Connection string  %s\n",
-		a->endpoint, a->ca_file ? a->ca_file : "(the system's)", a->connection_string);
+	       "  CA file            %s\n",
+		a->endpoint, a->ca_file ? a->ca_file : "(the system's)");
+	/* What a server prints ends in its journal: no access key there. */
+	if (a->state_dir)
+		printf("  Connection string  %s\n", a->connection_string);
 	for (size_t i = 0; i < a->n_turn; i++)
 		printf("  %-18s %s\n", i ? "" : "STUN and TURN", a->turn[i]);
 	if (!a->state_dir)
@@ -41,8 +57,8 @@ static void print_text(const struct announcement *a)
 	       "G.wav is then what the echo bot sent back. Two people:\n\n"
 	       "  build/callflow listen --answer --audio-out heard.wav     # tells its user id\n"
 	       "  build/callflow call USER-ID --audio-in F.wav\n\n"
-	       "From another folder, first:  set -a; . %s/client.env; set +a\n\n",
-		a->state_dir);
+	       "From another folder, first:  set -a; . %s; set +a\n\n",
+		env_file(a, path));
 }
 
 /* The settings of a client as shell assignments; it holds the access key. */

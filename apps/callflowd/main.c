@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SETS_MAX 64
 #define ADDRESSES_MAX 8
@@ -209,6 +210,7 @@ int main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	umask(077); /* database, keys, secrets: nobody else's; what is public says so */
 	cf_log_setup((enum cf_log_level)conf.log.level, conf.log.json);
 	options = (struct daemon_options){
 		.conf = &conf, .dev = arguments.dev, .json = arguments.json};

@@ -81,7 +81,8 @@ static int write_pem(const char *path, const struct pair *pair, const struct pai
 	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, key ? 0600 : 0644);
 	if (fd < 0)
 		return cf_err_from_errno(errno);
-	file = fdopen(fd, "w");
+	/* Clients of other accounts read certificates, whatever the umask. */
+	file = key || fchmod(fd, 0644) == 0 ? fdopen(fd, "w") : NULL;
 	if (!file) {
 		close(fd);
 		return CF_ENOMEM;
