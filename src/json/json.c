@@ -100,7 +100,7 @@ static void value_fail(
 		return;
 	r->err = CF_EBADMSG;
 	r->error->line = r->error->column = 0;
-	snprintf(r->error->text, sizeof(r->error->text), "%s%s%.64s%s: %.64s", r->path, dot,
+	snprintf(r->error->text, sizeof(r->error->text), "%s%s%.64s%s: %.96s", r->path, dot,
 		key ? key : "", index, why);
 }
 
