@@ -39,6 +39,7 @@ test-deps: # what all the tests need
 
 build: deps ## the programs and libraries, release with symbols, into build/
 	$(call configure,build,-Dtests=false,)
+	@[ -e build/callflowd ] || echo "Building into build/: a minute or two, the first time"
 	@$(NINJA) -C build
 
 build-asan: deps
