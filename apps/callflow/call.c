@@ -394,7 +394,9 @@ static struct callflow_client *make_client(void)
 		return NULL;
 	}
 	err = callflow_client_new(&client, &client_options);
-	if (err < 0)
+	if (err == CALLFLOW_EIO && cli_settings.ca_file)
+		cli_fail("cannot take certificates from %s", cli_settings.ca_file);
+	else if (err < 0)
 		cli_fail("%s", callflow_error_text(err));
 	return client;
 }

@@ -114,7 +114,12 @@ void cf_http_client_options_defaults(struct cf_http_client_options *options)
 
 static int setup(struct cf_http_client *client, const struct cf_http_client_options *options)
 {
-	client->base_url = cf_strdup(options->base_url);
+	size_t url_len = options->base_url ? strlen(options->base_url) : 0;
+
+	/* Paths begin with the slash; connection strings end in one. */
+	while (url_len > 0 && options->base_url[url_len - 1] == '/')
+		url_len--;
+	client->base_url = url_len ? cf_strndup(options->base_url, url_len) : NULL;
 	client->ca_file = cf_strdup(options->ca_file);
 	client->user_agent =
 		cf_strdup(options->user_agent ? options->user_agent : "callflow/" CF_VERSION);

@@ -20,7 +20,7 @@ struct cf_http_client;
 struct cf_http_call;
 
 struct cf_http_client_options {
-	const char *base_url;        /* "https://host:port", no path. Copies */
+	const char *base_url;        /* "https://host:port[/]", no path. Copies */
 	const char *ca_file;         /* PEM; NULL: the system's authorities. Copies */
 	const char *user_agent;      /* NULL: "callflow/VERSION". Copies */
 	uint64_t connect_timeout_us; /* default 10 s */

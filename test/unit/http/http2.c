@@ -151,7 +151,7 @@ static void web_start(struct web *web, const char *const *alpn)
 	lo.arg = web;
 	assert_int_equal(cf_listener_open(&web->listener, web->site.loop, &lo), 0);
 	cf_http_client_options_defaults(&co);
-	snprintf(url, sizeof(url), "https://127.0.0.1:%u", cf_listener_local(web->listener)->port);
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", cf_listener_local(web->listener)->port);
 	co.base_url = url;
 	co.ca_file = devca.ca_file;
 	web->client = cf_http_client_new(web->site.loop, &co);
