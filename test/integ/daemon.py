@@ -47,8 +47,10 @@ class Daemon:
         self.endpoint = self.ready["endpoint"]
         self.ca = self.ready["ca"]
         self.key = self.ready["connectionString"].split("accesskey=")[1]
-        # A second start has to come back on the same port, as in production.
+        # A second start has to come back on the same ports, as in production.
         self.settings[0] = "listen.https=" + self.endpoint.removeprefix("https://")
+        self.settings[1] = "listen.stun=" + self.ready["stun"]
+        self.settings[2] = "listen.turn_tls=" + self.ready["turn"][-1].removeprefix("turns:").split("?")[0]
 
     def kill(self):
         """As a crash would."""
