@@ -80,7 +80,8 @@ static int authenticate(struct cf_view username, struct cf_view realm, uint64_t 
 /* Bills: copied on the worker, told on the control loop */
 
 struct bill {
-	struct relay_role *role;
+	relay_role_usage_fn *tell; /* of the role, which may be gone by then */
+	void *arg;
 	struct cf_relay_usage usage;
 	char texts[4][CF_TURN_USERNAME_MAX + 1];
 };
@@ -89,7 +90,7 @@ static void tell_bill(void *arg)
 {
 	struct bill *bill = arg;
 
-	bill->role->usage(&bill->usage, bill->role->arg);
+	bill->tell(&bill->usage, bill->arg);
 	cf_free(bill);
 }
 
@@ -115,7 +116,8 @@ static void on_usage(const struct cf_relay_usage *usage, void *arg)
 		cf_log(CF_LOG_ERROR, "relay", NULL, "no memory for a usage record");
 		return;
 	}
-	bill->role = role;
+	bill->tell = role->usage;
+	bill->arg = role->arg;
 	bill->usage = *usage;
 	bill->usage.username = keep(bill->texts[0], usage->username);
 	bill->usage.resource = keep(bill->texts[1], usage->resource);
