@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -23,12 +24,15 @@
 #define COST_CONTROL 2
 /* Bodies in memory for one connection, in multiples of the greatest body. */
 #define BODIES_MAX 4
+/* Bytes that a connection may waste on requests that have been refused. */
+#define IGNORED_MAX (8 * 1024 * 1024)
 
 struct http2 {
 	struct cf_http_conn base;
 	nghttp2_session *session; /* owned */
 	struct cf_defer pump;
 	size_t body_bytes; /* of requests not complete yet */
+	size_t ignored;    /* of requests answered before they were complete */
 	uint64_t patience_us;
 	unsigned patience;
 	bool closing;
@@ -385,12 +389,25 @@ static int settle_host(struct cf_http_exchange *ex)
 	return 0;
 }
 
+/* A body that announces that it is too large need not come. */
+static void check_length(struct http2 *c, struct cf_http_exchange *ex)
+{
+	const char *text = cf_http_request_header(&ex->request, "content-length");
+	uint64_t length;
+
+	if (text && !ex->refuse && cf_text_u64(text, strlen(text), &length) == 0 &&
+		length > c->base.server->o.max_body)
+		ex->refuse = 413;
+}
+
 static void head_done(struct http2 *c, struct cf_http_exchange *ex, bool end)
 {
 	int err = settle_host(ex);
 
 	if (!err)
 		err = cf_http_draft_head_done(ex, 20);
+	if (!err)
+		check_length(c, ex);
 	watch_idle(c);
 	if (err)
 		cf_http_refuse(ex, 500);
@@ -435,6 +452,15 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return 0;
 }
 
+static int reset_quietly(struct http2 *c, int32_t stream_id)
+{
+	pump_later(c);
+	return nghttp2_submit_rst_stream(
+		       c->session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_NO_ERROR) == 0
+		       ? 0
+		       : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static int on_body(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *p,
 	size_t n, void *arg)
 {
@@ -444,7 +470,8 @@ static int on_body(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 
 	(void)flags;
 	if (!ex || ex->state != CF_HTTP_READING) {
-		return 0; /* refused already: on_sent() stops the rest */
+		c->ignored += n;
+		return c->ignored > IGNORED_MAX ? reset_quietly(c, stream_id) : 0;
 	}
 	before = ex->body.len;
 	if (cf_http_draft_body(ex, p, n) < 0)
@@ -474,18 +501,31 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 	return 0;
 }
 
-/* An answer that is out before the request is complete: the rest is not wanted (section 8.1). */
+static void on_linger_end(struct cf_timer *timer, void *arg)
+{
+	struct cf_http_exchange *ex = arg;
+
+	(void)timer;
+	if (reset_quietly((struct http2 *)ex->conn, ex->stream_id) != 0)
+		cf_http_conn_kill(ex->conn);
+}
+
+/* An answer that is out before the request is complete: the rest is not wanted (section 8.1).
+ * Clients that only listen when they have said everything get a moment to do so. */
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	bool answer = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+	struct http2 *c = arg;
+	struct cf_http_exchange *ex = exchange_of(session, frame->hd.stream_id);
 
-	(void)arg;
-	if (answer && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
-		nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0 &&
-		nghttp2_submit_rst_stream(
-			session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR) != 0)
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	return 0;
+	if (!answer || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
+		nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) != 0)
+		return 0;
+	if (ex && ex->refuse != 408 &&
+		cf_timer_after(&ex->timer, c->base.server->loop, CF_HTTP_LINGER_US, on_linger_end,
+			ex) == 0)
+		return 0;
+	return reset_quietly(c, frame->hd.stream_id);
 }
 
 static int on_bad_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *arg)
