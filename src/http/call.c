@@ -130,8 +130,9 @@ static int set_headers(
 		typed |= strcasecmp(headers[i].name, "content-type") == 0;
 		err = append_header(call, headers[i].name, headers[i].value);
 	}
-	if (!err && has_body && !typed)
-		err = append_header(call, "content-type", "application/json");
+	/* Without a body, an empty value keeps libcurl from saying that there is a form. */
+	if (!err && !typed)
+		err = append_header(call, "content-type", has_body ? "application/json" : "");
 	curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
 	return err;
 }
@@ -243,10 +244,13 @@ static void finish(struct cf_http_call *call, CURLcode code);
 static void on_silence(struct cf_timer *timer, void *arg)
 {
 	struct cf_http_call *call = arg;
+	struct cf_http_client *client = call->client;
 
 	(void)timer;
 	call->failure = CF_ETIMEOUT;
+	client->busy = true;
 	finish(call, CURLE_OPERATION_TIMEDOUT);
+	http_client_idle(client);
 }
 
 static void watch_silence(struct cf_http_call *call)

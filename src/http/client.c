@@ -31,8 +31,10 @@ static void pump(struct cf_http_client *client, curl_socket_t fd, int bits)
 {
 	int running;
 
+	client->busy = true;
 	curl_multi_socket_action(client->multi, fd, bits, &running);
 	http_calls_deliver(client);
+	http_client_idle(client);
 }
 
 static void on_ready(struct cf_io *io, unsigned events, void *arg)
@@ -154,12 +156,8 @@ struct cf_http_client *cf_http_client_new(
 	return client;
 }
 
-struct cf_http_client *cf_http_client_free(struct cf_http_client *client)
+static void destroy(struct cf_http_client *client)
 {
-	if (!client)
-		return NULL;
-	CF_LIST_FOR_SAFE(it, &client->calls)
-	http_call_free(CF_CONTAINER_OF(it, struct cf_http_call, link));
 	/* Closes its connections, and with them the watches. */
 	if (client->multi)
 		curl_multi_cleanup(client->multi);
@@ -171,7 +169,26 @@ struct cf_http_client *cf_http_client_free(struct cf_http_client *client)
 	cf_free(client->base_url);
 	cf_free(client->ca_file);
 	cf_free(client->user_agent);
-	return cf_free(client);
+	cf_free(client);
+}
+
+struct cf_http_client *cf_http_client_free(struct cf_http_client *client)
+{
+	if (!client)
+		return NULL;
+	CF_LIST_FOR_SAFE(it, &client->calls)
+	http_call_free(CF_CONTAINER_OF(it, struct cf_http_call, link));
+	client->doomed = true;
+	if (!client->busy)
+		destroy(client);
+	return NULL;
+}
+
+void http_client_idle(struct cf_http_client *client)
+{
+	client->busy = false;
+	if (client->doomed)
+		destroy(client);
 }
 
 int cf_http_client_set_header(struct cf_http_client *client, const char *name, const char *value)

@@ -35,6 +35,8 @@ struct cf_http_client {
 	size_t max_body;
 	struct http_header defaults[HTTP_DEFAULTS_MAX];
 	size_t n_defaults;
+	bool busy;   /* callbacks of the user may be running */
+	bool doomed; /* freed by one of them: gone when they have returned */
 };
 
 struct cf_http_call {
@@ -67,5 +69,8 @@ struct cf_http_call {
 /** Hands on what libcurl has stored: events, and the ends of transfers. */
 void http_calls_deliver(struct cf_http_client *client);
 void http_call_free(struct cf_http_call *call);
+
+/** Callbacks have returned: a client that was freed by one of them goes now. */
+void http_client_idle(struct cf_http_client *client);
 
 #endif

@@ -141,6 +141,24 @@ static int write_field(struct cf_buf *buf, const char *name, const char *value, 
 	return err ? err : cf_buf_append(buf, "\n", 1);
 }
 
+/* Each line break of the text, be it CR, LF or both, begins another field. */
+static int write_data(struct cf_buf *buf, const char *data, size_t len)
+{
+	for (;;) {
+		size_t n = 0;
+		int err;
+
+		while (n < len && data[n] != '\n' && data[n] != '\r')
+			n++;
+		err = write_field(buf, "data: ", data, n);
+		if (err || n == len)
+			return err;
+		n += data[n] == '\r' && n + 1 < len && data[n + 1] == '\n' ? 2 : 1;
+		data += n;
+		len -= n;
+	}
+}
+
 int cf_sse_write(
 	struct cf_buf *buf, const char *id, const char *type, const char *data, size_t data_len)
 {
@@ -151,16 +169,8 @@ int cf_sse_write(
 		err = write_field(buf, "id: ", id, strlen(id));
 	if (!err && type)
 		err = write_field(buf, "event: ", type, strlen(type));
-	while (!err) {
-		const char *end = data_len ? memchr(data, '\n', data_len) : NULL;
-		size_t n = end ? (size_t)(end - data) : data_len;
-
-		err = write_field(buf, "data: ", data, n);
-		if (!end)
-			break;
-		data = end + 1;
-		data_len -= n + 1;
-	}
+	if (!err)
+		err = write_data(buf, data, data_len);
 	if (!err)
 		err = cf_buf_append(buf, "\n", 1);
 	if (err)

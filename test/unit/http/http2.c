@@ -571,6 +571,7 @@ static void limits_of_head_and_body(void **state)
 	struct pair pairs[40] = {
 		{":method", "GET"}, {":scheme", "https"}, {":authority", "h"}, {":path", "/"}};
 	nghttp2_nv nv[40];
+	nghttp2_data_provider provider = {.read_callback = peer_body};
 	struct peer peer = {.fd = -1};
 
 	(void)state;
@@ -609,6 +610,12 @@ static void limits_of_head_and_body(void **state)
 	assert_int_equal(peer.reset, NGHTTP2_NO_ERROR);
 	assert_int_equal(peer.site.requests, 1);
 	assert_false(peer.away);
+	/* Announced: it need not come. */
+	pairs[4] = (struct pair){"content-length", "1001"};
+	peer.body_left = SIZE_MAX;
+	nghttp2_submit_request(peer.session, NULL, nv, to_nv(nv, pairs, 5), &provider, NULL);
+	PEER_UNTIL(&peer, peer.n_answers == 6);
+	assert_int_equal(peer.status, 413);
 	peer_done(&peer);
 }
 
