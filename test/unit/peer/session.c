@@ -108,7 +108,7 @@ static void audio_taken_away(void **state)
 	static const struct {
 		const char *from, *to;
 	} rows[] = {{"m=audio", "m=video"}, {"opus/48000", "none/48000"},
-		{"a=fingerprint", "a=fingerprunt"}};
+		{"a=fingerprint", "a=xingerprint"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
