@@ -2,6 +2,7 @@
 #include "relay.h"
 
 #include "auth/turn_credential.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -232,6 +233,30 @@ static int start_workers(struct relay_role *role, const struct relay_role_option
 	return 0;
 }
 
+static void list(struct cf_buf *out, const char *key, const struct cf_conf_addrs *addrs)
+{
+	char text[CF_ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < addrs->n; i++)
+		(void)!cf_buf_printf(out, "%s%s (%s)", out->len ? ", " : "",
+			cf_addr_text(&addrs->v[i], text), key);
+}
+
+static void tell_ports(const struct cf_conf *conf, int err)
+{
+	struct cf_buf ports;
+
+	cf_buf_init(&ports, 4096);
+	list(&ports, "listen.stun", &conf->listen.stun);
+	list(&ports, "listen.turn_tls", &conf->listen.turn_tls);
+	cf_log(CF_LOG_ERROR, "relay", NULL, "cannot open all of %.*s: %s%s", (int)ports.len,
+		(const char *)ports.p, cf_err_text(err),
+		err == CF_EADDRINUSE
+			? "; choose others with --set listen.stun=ADDRESS:PORT and the like"
+			: "");
+	cf_buf_done(&ports);
+}
+
 struct relay_role *relay_role_new(const struct relay_role_options *options)
 {
 	struct relay_role *role =
@@ -251,9 +276,7 @@ struct relay_role *relay_role_new(const struct relay_role_options *options)
 	if (role->shared)
 		err = start_workers(role, options);
 	if (err) {
-		cf_log(CF_LOG_ERROR, "relay", NULL,
-			"cannot open the ports of STUN and TURN (listen.stun, listen.turn_tls): %s",
-			cf_err_text(err));
+		tell_ports(options->conf, err);
 		return relay_role_free(role);
 	}
 	return role;
