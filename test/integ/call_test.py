@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Calls between real programs through a real daemon, all on loopback: what is heard, what events say, how calls end."""
+import base64
 import contextlib
+import hmac
 import json
 import os
 import sys
@@ -80,7 +82,8 @@ def echo_text(daemon, folder):
 def talk(daemon, folder):
     """two users talk: both hear each other, both exit with 0"""
     mine, yours = speech(folder, 11, 3), speech(folder, 12, 3)
-    bob, bob_id = listener(daemon, folder, "--answer", "--audio-in", yours, "--audio-out", f"{folder}/bob.wav", "--display-name", "Bob")
+    bob, bob_id = listener(daemon, folder, "--answer", "--audio-in", yours, "--audio-out", f"{folder}/bob.wav",
+                           "--display-name", "Bob")
     with bob, Cli(client_env(daemon), "call", bob_id, "--audio-in", mine, "--audio-out", f"{folder}/alice.wav",
                   "--display-name", "Alice \"A\" Ünal", "--duration", "4") as alice:
         ringing = bob.expect("ringing")
@@ -271,14 +274,31 @@ def bad_input(daemon, folder):
         assert status in (1, 2) and text in err, (args, status, err)
 
 
+def expired(daemon, token):
+    """The token as it will be when its time is over: signed with the daemon's own secret."""
+    def decode(text):
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+    with open(f"{daemon.state}/secrets", encoding="utf-8") as file:
+        master = next(line.split("=", 1)[1].strip() for line in file if line.startswith("master="))
+    secret = hmac.digest(base64.b64decode(master), b"callflow user token\x01", "sha256")
+    header, payload, signature = token.split(".")
+    assert hmac.digest(secret, f"{header}.{payload}".encode(), "sha256") == decode(signature)
+    claims = json.loads(decode(payload))
+    claims |= {"iat": claims["iat"] - 90000, "exp": claims["exp"] - 90000}
+    signed = header + "." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return signed + "." + base64.urlsafe_b64encode(hmac.digest(secret, signed.encode(), "sha256")).decode().rstrip("=")
+
+
 def bad_tokens(daemon, folder):
-    """a token that is garbage or revoked: a clear error, exit status 1"""
+    """a token that is expired, garbage or revoked: a clear error, exit status 1"""
     env = client_env(daemon)
     user = new_user(env)
     token = new_token(env, user)
     # The CLI promises that revocation is in force when it returns.
     assert ask(env, "token", "revoke", user)[0] == 0
-    for bad, text in ((token, "revoked"), ("garbage", "401"), (token[:-4] + "AAAA", "401")):
+    late = expired(daemon, new_token(env, new_user(env)))
+    for bad, text in ((token, "revoked"), (late, "expired"), ("garbage", "401"), (token[:-4] + "AAAA", "401")):
         for command in (("call", ECHO), ("listen",)):
             with Cli(env, *command, "--token", bad) as cli:
                 status, err = cli.finish()

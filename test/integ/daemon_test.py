@@ -254,8 +254,8 @@ def client_env_file(_, __):
         assert not os.path.exists(path)
 
 
-TESTS = [gone, helps, bad_configuration, port_in_use, state_in_use, idle_end, draining, draining_cut, reload, renewed, crash, old_token,
-         client_env_file]
+TESTS = [gone, helps, bad_configuration, port_in_use, state_in_use, idle_end, draining, draining_cut, reload, renewed, crash,
+         old_token, client_env_file]
 
 
 def main():
