@@ -33,7 +33,7 @@ static int make_cas(void **state)
 static int drop_cas(void **state)
 {
 	static const char *const files[] = {"ca.pem", "ca.key", "server.pem", "server.key"};
-	char path[128];
+	char path[256];
 
 	(void)state;
 	for (int d = 0; d < 2; d++) {
