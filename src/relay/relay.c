@@ -93,7 +93,7 @@ int cf_relay_client_input(struct cf_relay *relay, const struct cf_relay_tuple *f
 		return 0;
 	}
 	if (cf_stun_msg_parse(&msg, p, n) < 0)
-		return CF_EBADMSG;
+		return cf_relay_classic_input(relay, from, p, n, now_us);
 	if (msg.cls == CF_STUN_REQUEST)
 		cf_relay_request_input(relay, from, &msg, now_us);
 	else if (msg.cls == CF_STUN_INDICATION && msg.method == CF_TURN_SEND)

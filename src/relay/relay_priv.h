@@ -13,6 +13,7 @@
 #define CF_RELAY_WHEEL_SLOTS 64 /* seconds; no allocation waits longer than that for a look */
 #define CF_RELAY_MUTE_SLOTS 4096
 #define CF_RELAY_RESPONSE_MAX 1024
+#define CF_RELAY_CLASSIC_MAX 548 /* longest request without cookie that is looked at */
 #define CF_RELAY_PERMISSION_US (300 * CF_US_PER_S) /* RFC 8656 section 9 */
 #define CF_RELAY_CHANNEL_US (600 * CF_US_PER_S)    /* RFC 8656 section 12 */
 
@@ -107,6 +108,7 @@ struct cf_relay_request {
 	bool mac_sha256;
 	uint16_t unknown[8];
 	size_t n_unknown;
+	const uint8_t *classic; /* of an RFC 3489 client: what it has in place of the cookie */
 };
 
 static inline struct cf_view cf_relay_alloc_username(const struct cf_relay_alloc *a)
@@ -174,6 +176,9 @@ void cf_relay_write_challenge(struct cf_relay_request *req, struct cf_stun_write
 /* request.c */
 void cf_relay_request_input(struct cf_relay *relay, const struct cf_relay_tuple *from,
 	const struct cf_stun_msg *msg, uint64_t now_us);
+/** A Binding request of an RFC 3489 client, which knows no cookie. 0, or CF_EBADMSG: it is none. */
+int cf_relay_classic_input(struct cf_relay *relay, const struct cf_relay_tuple *from,
+	const uint8_t *p, size_t n, uint64_t now_us);
 void cf_relay_respond_begin(struct cf_relay_request *req, struct cf_stun_writer *w, uint8_t *buf,
 	enum cf_stun_class cls);
 void cf_relay_respond_end(struct cf_relay_request *req, struct cf_stun_writer *w);

@@ -52,6 +52,8 @@ void cf_relay_respond_end(struct cf_relay_request *req, struct cf_stun_writer *w
 	if (cf_stun_msg_has(req->msg, CF_STUN_FINGERPRINT)) /* RFC 8489 section 7 */
 		cf_stun_write_fingerprint(w);
 	n = cf_stun_write_end(w);
+	if (n > 0 && req->classic) /* RFC 5389 section 12.2: its transaction id is 16 bytes long */
+		memcpy(w->w.p + 4, req->classic, 4);
 	if (n > 0)
 		req->relay->io.send_client(req->from, w->w.p, (size_t)n, false, req->relay->arg);
 }
@@ -269,13 +271,18 @@ static void binding(struct cf_relay_request *req)
 	uint8_t buf[CF_RELAY_RESPONSE_MAX];
 	struct cf_stun_writer w;
 
+	req->n_unknown = cf_stun_msg_unknown(
+		req->msg, binding_known, CF_ARRAY_LEN(binding_known), req->unknown, 8);
 	if (req->n_unknown > 0) {
 		cf_relay_respond_error(req, 420, NULL);
 		return;
 	}
 	req->relay->stats.bindings++;
 	cf_relay_respond_begin(req, &w, buf, CF_STUN_SUCCESS);
-	cf_stun_write_xor_addr(&w, CF_STUN_XOR_MAPPED_ADDRESS, &req->from->remote);
+	if (req->classic)
+		cf_stun_write_addr(&w, CF_STUN_MAPPED_ADDRESS, &req->from->remote);
+	else
+		cf_stun_write_xor_addr(&w, CF_STUN_XOR_MAPPED_ADDRESS, &req->from->remote);
 	cf_relay_respond_end(req, &w);
 }
 
@@ -315,8 +322,6 @@ void cf_relay_request_input(struct cf_relay *relay, const struct cf_relay_tuple 
 	struct cf_relay_request req = {.relay = relay, .from = from, .msg = msg, .now_us = now_us};
 
 	if (msg->method == CF_STUN_BINDING) {
-		req.n_unknown = cf_stun_msg_unknown(
-			msg, binding_known, CF_ARRAY_LEN(binding_known), req.unknown, 8);
 		binding(&req);
 		return;
 	}
@@ -324,4 +329,27 @@ void cf_relay_request_input(struct cf_relay *relay, const struct cf_relay_tuple 
 		if (turn_methods[i].method == msg->method)
 			turn_request(&req, turn_methods[i].handle);
 	/* RFC 8489 section 6.3: an unknown method is passed over in silence. */
+}
+
+/* RFC 8489 section 11, RFC 5389 section 12.2. With the cookie put in it is a message like others; a
+ * FINGERPRINT, which such a client does not know, would be wrong then. */
+int cf_relay_classic_input(struct cf_relay *relay, const struct cf_relay_tuple *from,
+	const uint8_t *p, size_t n, uint64_t now_us)
+{
+	static const uint8_t magic[4] = {0x21, 0x12, 0xa4, 0x42};
+	uint8_t copy[CF_RELAY_CLASSIC_MAX];
+	struct cf_relay_request req = {.relay = relay, .from = from, .now_us = now_us};
+	struct cf_stun_msg msg;
+
+	if (n < CF_STUN_HEADER_LEN || n > sizeof(copy) || cf_stun_is_msg(p, n))
+		return CF_EBADMSG;
+	memcpy(copy, p, n);
+	memcpy(copy + 4, magic, sizeof(magic));
+	if (cf_stun_msg_parse(&msg, copy, n) < 0 || msg.cls != CF_STUN_REQUEST ||
+		msg.method != CF_STUN_BINDING)
+		return CF_EBADMSG;
+	req.msg = &msg;
+	req.classic = p + 4;
+	binding(&req);
+	return 0;
 }

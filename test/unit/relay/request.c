@@ -26,6 +26,48 @@ static void binding(void **state)
 	rig_done(&r);
 }
 
+/* An RFC 3489 client: no cookie, 16 bytes of transaction id, MAPPED-ADDRESS. */
+static void classic_binding(void **state)
+{
+	uint8_t req[CF_STUN_HEADER_LEN + 8] = {0, 1};
+	uint8_t large[600] = {0, 1, 580 >> 8, 580 & 0xff};
+	struct cf_addr addr;
+	uint16_t code = 0;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	for (uint8_t i = 4; i < CF_STUN_HEADER_LEN; i++)
+		req[i] = i;
+	assert_int_equal(cf_relay_client_input(r.relay, &r.from, req, 20, r.now), 0);
+	assert_int_equal(r.out_len, 32);
+	assert_memory_equal(r.out, "\x01\x01\0\x0c", 4);
+	assert_memory_equal(r.out + 4, req + 4, 16);
+	memcpy(r.out + 4, "\x21\x12\xa4\x42", 4);
+	assert_int_equal(cf_stun_msg_parse(&r.msg, r.out, r.out_len), 0);
+	assert_int_equal(cf_stun_msg_addr(&r.msg, CF_STUN_MAPPED_ADDRESS, &addr), 0);
+	assert_true(cf_addr_eq(&addr, &r.from.remote));
+
+	memcpy(req + 20, "\0\3\0\4\0\0\0\6", 8); /* CHANGE-REQUEST is not served */
+	req[3] = 8;
+	assert_int_equal(cf_relay_client_input(r.relay, &r.from, req, 28, r.now), 0);
+	assert_memory_equal(r.out, "\x01\x11", 2);
+	assert_memory_equal(r.out + 4, req + 4, 16);
+	memcpy(r.out + 4, "\x21\x12\xa4\x42", 4);
+	assert_int_equal(cf_stun_msg_parse(&r.msg, r.out, r.out_len), 0);
+	assert_int_equal(cf_stun_msg_error(&r.msg, &code, NULL), 0);
+	assert_int_equal(code, 420);
+	assert_int_equal(r.n_out, 2);
+
+	assert_int_equal(cf_relay_client_input(r.relay, &r.from, req, 27, r.now), CF_EBADMSG);
+	assert_int_equal(cf_relay_client_input(r.relay, &r.from, req, 19, r.now), CF_EBADMSG);
+	assert_int_equal(cf_relay_client_input(r.relay, &r.from, large, 600, r.now), CF_EBADMSG);
+	req[1] = 3; /* Allocate wants the cookie */
+	assert_int_equal(cf_relay_client_input(r.relay, &r.from, req, 28, r.now), CF_EBADMSG);
+	assert_int_equal(r.n_out, 2);
+	rig_done(&r);
+}
+
 static void unknown_attributes(void **state)
 {
 	struct cf_view v = {NULL, 0};
@@ -353,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(binding),
+		cmocka_unit_test(classic_binding),
 		cmocka_unit_test(unknown_attributes),
 		cmocka_unit_test(silence),
 		cmocka_unit_test(refresh),
