@@ -32,10 +32,11 @@ deps: # what building needs
 
 test-deps: # what all the tests need
 	@tools/install-deps build test
-	@if [ -f test/integ/acs/package-lock.json ] && ! cmp -s test/integ/acs/package-lock.json test/integ/acs/node_modules/.installed; then \
-		echo "Installing the npm packages of test/integ/acs"; command -v npm >/dev/null || tools/install-deps node; \
-		npm ci --prefix test/integ/acs --no-audit --no-fund --silent </dev/null && \
-		cp test/integ/acs/package-lock.json test/integ/acs/node_modules/.installed; fi
+	@for folder in test/integ/acs test/integ/web; do \
+		if [ -f $$folder/package-lock.json ] && ! cmp -s $$folder/package-lock.json $$folder/node_modules/.installed; then \
+			echo "Installing the npm packages of $$folder"; command -v npm >/dev/null || tools/install-deps node; \
+			npm ci --prefix $$folder --no-audit --no-fund --silent </dev/null && \
+			cp $$folder/package-lock.json $$folder/node_modules/.installed || exit 1; fi; done
 
 build: deps ## the programs and libraries, release with symbols, into build/
 	$(call configure,build,-Dtests=false,)
