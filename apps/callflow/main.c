@@ -75,6 +75,8 @@ int main(int argc, char **argv)
 	if (n < 0)
 		return n == -2 ? 0 : EXIT_USAGE;
 	if (n < command->min_args || n > command->max_args) {
+		cli_fail("%s takes %s", command->name,
+			command->arguments[0] ? command->arguments : "no arguments");
 		cli_print_help(stderr, command);
 		return EXIT_USAGE;
 	}

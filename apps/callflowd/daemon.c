@@ -27,8 +27,17 @@
 #define URL_MAX 300
 #define DRAIN_CHECK_US (200 * CF_US_PER_MS)
 
+/* A configuration that SIGHUP has read. Workers may look into older ones: all live to the end. */
+struct reloaded {
+	struct reloaded *older;
+	struct cf_conf conf;
+};
+
 struct daemon {
 	const struct cf_conf *conf;
+	struct reloaded *reloaded;
+	daemon_load_fn *load;
+	void *arg;
 	bool dev;
 	bool json;
 	struct secrets secrets;
@@ -465,6 +474,45 @@ static void drain(struct daemon *d)
 	check_drained(&d->drain_timer, d);
 }
 
+static int apply(struct daemon *d)
+{
+	struct cf_access_keys keys = {0};
+	struct cf_api_ice_config ice = {0};
+
+	cf_log_setup((enum cf_log_level)d->conf->log.level, d->conf->log.json);
+	if (d->conf->resource.access_key[0])
+		snprintf(d->secrets.access_key, sizeof(d->secrets.access_key), "%s",
+			d->conf->resource.access_key);
+	if (load_certificate(d) < 0 || parse_keys(d, &keys) < 0)
+		return -1;
+	if (d->relay)
+		relay_role_reload(d->relay, d->conf);
+	fill_ice(d, &ice);
+	return d->api && cf_api_reload(d->api, &keys, &ice) < 0 ? fail("reload", "out of memory")
+								: 0;
+}
+
+/* Keys that a running daemon cannot change keep their effect until it is started anew. */
+static void reload(struct daemon *d)
+{
+	struct reloaded *fresh = cf_alloc(sizeof(*fresh));
+	const char *key;
+
+	if (!fresh || d->load(&fresh->conf, d->arg) < 0) {
+		cf_free(fresh);
+		fail("reload", "the configuration in force stays");
+		return;
+	}
+	key = cf_conf_needs_restart(d->conf, &fresh->conf);
+	if (key)
+		cf_log(CF_LOG_WARN, "daemon", NULL, "%s has changed: that takes a restart", key);
+	fresh->older = d->reloaded;
+	d->reloaded = fresh;
+	d->conf = &fresh->conf;
+	if (apply(d) == 0)
+		cf_log(CF_LOG_INFO, "daemon", NULL, "configuration and certificate loaded anew");
+}
+
 static void on_signal(struct cf_io *io, unsigned events, void *arg)
 {
 	struct daemon *d = arg;
@@ -474,8 +522,7 @@ static void on_signal(struct cf_io *io, unsigned events, void *arg)
 	if (read(io->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		if (load_certificate(d) == 0)
-			cf_log(CF_LOG_INFO, "daemon", NULL, "certificate loaded anew");
+		reload(d);
 	} else if (info.ssi_signo == SIGTERM && !d->draining) {
 		drain(d);
 	} else {
@@ -533,6 +580,8 @@ struct daemon *daemon_new(const struct daemon_options *options)
 	if (!d)
 		return NULL;
 	d->conf = options->conf;
+	d->load = options->load;
+	d->arg = options->arg;
 	d->dev = options->dev;
 	d->json = options->json;
 	return start(d) < 0 ? daemon_free(d) : d;
@@ -603,6 +652,13 @@ struct daemon *daemon_free(struct daemon *d)
 		close(d->signals.fd);
 	}
 	cf_loop_free(d->loop);
+	while (d->reloaded) {
+		struct reloaded *older = d->reloaded->older;
+
+		cf_conf_done(&d->reloaded->conf);
+		cf_free(d->reloaded);
+		d->reloaded = older;
+	}
 	cf_wipe(d, sizeof(*d));
 	return cf_free(d);
 }

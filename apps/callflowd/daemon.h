@@ -9,8 +9,14 @@
 
 struct daemon;
 
+/** Reads the configuration anew into ret_conf (the daemon ends it with cf_conf_done()). 0, or an
+ * error that was said. */
+typedef int daemon_load_fn(struct cf_conf *ret_conf, void *arg);
+
 struct daemon_options {
 	const struct cf_conf *conf; /* outlives the daemon */
+	daemon_load_fn *load;       /* for SIGHUP */
+	void *arg;
 	bool dev;
 	bool json; /* the ready line */
 };

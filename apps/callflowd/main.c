@@ -195,6 +195,15 @@ static int load(struct cf_conf *conf, const struct arguments *a)
 	return err;
 }
 
+static int load_again(struct cf_conf *ret_conf, void *arg)
+{
+	int err = load(ret_conf, arg);
+
+	if (err)
+		cf_conf_done(ret_conf);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments = {0};
@@ -212,8 +221,11 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	umask(077); /* database, keys, secrets: nobody else's; what is public says so */
 	cf_log_setup((enum cf_log_level)conf.log.level, conf.log.json);
-	options = (struct daemon_options){
-		.conf = &conf, .dev = arguments.dev, .json = arguments.json};
+	options = (struct daemon_options){.conf = &conf,
+		.load = load_again,
+		.arg = &arguments,
+		.dev = arguments.dev,
+		.json = arguments.json};
 	daemon = daemon_new(&options);
 	status = daemon ? daemon_run(daemon) : STATUS_FAILED;
 	daemon_free(daemon);

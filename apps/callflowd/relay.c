@@ -13,7 +13,8 @@
 #define SECRET_MAX 32
 
 struct relay_role {
-	const struct cf_conf *conf;
+	const struct cf_conf
+		*_Atomic conf; /* ATOMIC: replaced by a reload, never freed before us */
 	struct cf_loop *control;
 	struct cf_relay_shared *shared;
 	relay_role_usage_fn *usage;
@@ -38,7 +39,8 @@ struct relay_role {
 static int static_user(const struct relay_role *role, struct cf_view username,
 	struct cf_relay_credential *ret_credential)
 {
-	const struct cf_conf_users *users = &role->conf->relay.users;
+	const struct cf_conf *conf = role->conf;
+	const struct cf_conf_users *users = &conf->relay.users;
 
 	for (size_t i = 0; i < users->n; i++) {
 		if (!cf_view_is(username, users->v[i].name))
@@ -331,7 +333,7 @@ void relay_role_adopt(struct relay_role *role, struct cf_stream *stream)
 		drop_handover(handover);
 }
 
-/* Looking, draining */
+/* Looking, draining, reloading */
 
 bool relay_role_address(const struct relay_role *role, bool tls, size_t i, struct cf_addr *ret_addr)
 {
@@ -348,6 +350,21 @@ void relay_role_drain(struct relay_role *role)
 {
 	for (size_t i = 0; i < role->n_workers; i++)
 		(void)!cf_loop_post(role->workers[i].loop, drain_worker, NULL, &role->workers[i]);
+}
+
+static void enable_worker(void *arg)
+{
+	struct worker *worker = arg;
+	const struct cf_conf *conf = worker->role->conf;
+
+	cf_relay_server_enable(worker->server, conf->relay.enabled);
+}
+
+void relay_role_reload(struct relay_role *role, const struct cf_conf *conf)
+{
+	role->conf = conf;
+	for (size_t i = 0; i < role->n_workers; i++)
+		(void)!cf_loop_post(role->workers[i].loop, enable_worker, NULL, &role->workers[i]);
 }
 
 static void count_worker(void *arg)

@@ -40,6 +40,10 @@ bool relay_role_address(
 
 void relay_role_drain(struct relay_role *role);
 
+/** Takes over relay.enabled and relay.users of another configuration, which outlives the role too.
+ */
+void relay_role_reload(struct relay_role *role, const struct cf_conf *conf);
+
 /** Allocations of all workers; waits for them. */
 size_t relay_role_n_allocations(struct relay_role *role);
 

@@ -303,9 +303,11 @@ static void on_offered(const struct cf_http_response *response, void *arg)
 {
 	struct client_call *call = arg;
 
-	/* Glare: the other side's offer comes by event, ours is void. */
-	if (response->err || response->status >= 300)
+	/* Glare: the other side's offer comes by event, ours is void, and what it asked for too. */
+	if (response->err || response->status >= 300) {
 		call->offer_open = false;
+		call->hold = !call->hold;
+	}
 	client_call_settled(call);
 }
 

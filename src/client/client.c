@@ -278,10 +278,17 @@ static void sign_in(struct callflow_client *client)
 static bool is_loopback(const char *endpoint)
 {
 	const char *host = strstr(endpoint, "://");
+	struct cf_addr addr;
+	char name[256];
+	size_t n;
 
 	host = host ? host + 3 : endpoint;
-	return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
-	       strncmp(host, "[::1]", 5) == 0;
+	n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+	if (n >= sizeof(name))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)n, host);
+	return strcmp(name, "localhost") == 0 ||
+	       (cf_addr_parse(&addr, name, 0) == 0 && cf_addr_classify(&addr) == CF_ADDR_LOOPBACK);
 }
 
 static int set_authorization(struct callflow_client *client, const char *token)

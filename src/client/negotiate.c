@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define WHY_MAX 1024
+#define GOODBYE_WAIT_US (2 * CF_US_PER_S)
 /* Candidates of the other side that wait for our peer. */
 #define EARLY_MAX 64
 
@@ -185,12 +186,28 @@ static void on_failed(struct client_call *call)
 	client_call_end(call, 410, call->connected_once ? 301005 : 301004, reason, true);
 }
 
+static void on_goodbye_timeout(struct cf_timer *timer, void *arg)
+{
+	(void)timer;
+	client_call_end(arg, 0, 0, "the other side hung up", true);
+}
+
+/* The service says so too, with code and reason, unless it is away just now. */
+static void on_closed(struct client_call *call)
+{
+	if (call->state == CALL_CONNECTED)
+		(void)!cf_timer_after(&call->timer, call->client->loop, GOODBYE_WAIT_US,
+			on_goodbye_timeout, call);
+}
+
 static void on_peer_state(enum cf_peer_state state, void *arg)
 {
 	struct client_call *call = arg;
 
 	if (state == CF_PEER_CONNECTED)
 		on_connected(call);
+	else if (state == CF_PEER_CLOSED)
+		on_closed(call);
 	else if (state == CF_PEER_FAILED)
 		on_failed(call);
 }

@@ -67,8 +67,12 @@ static void derive_state(struct cf_peer *peer)
 	enum cf_ice_state ice = cf_ice_agent_state(peer->ice);
 	bool secure = peer->dtls && cf_dtls_state(peer->dtls) == CF_DTLS_CONNECTED;
 
-	if (peer->state == CF_PEER_FAILED)
+	if (peer->state == CF_PEER_FAILED || peer->state == CF_PEER_CLOSED)
 		return;
+	if (peer->dtls && cf_dtls_state(peer->dtls) == CF_DTLS_CLOSED) {
+		set_state(peer, CF_PEER_CLOSED);
+		return;
+	}
 	if (peer->secure_err || ice == CF_ICE_FAILED)
 		set_state(peer, CF_PEER_FAILED);
 	else if (ice == CF_ICE_DISCONNECTED && peer->connected_us)

@@ -40,6 +40,7 @@ enum cf_peer_state {
 	CF_PEER_CONNECTING,
 	CF_PEER_CONNECTED,    /* media flows */
 	CF_PEER_DISCONNECTED, /* the path went silent */
+	CF_PEER_CLOSED,       /* the other side said goodbye (DTLS close_notify) */
 	CF_PEER_FAILED,       /* no path, or the DTLS handshake failed: see cf_peer_failure() */
 };
 

@@ -216,6 +216,10 @@ static void media_flows_both_ways(void **state)
 	assert_int_equal(a.last_payload, 9);
 	assert_int_equal(b.last_payload, 7);
 	close_side(&a);
+	/* Who leaves says so. */
+	while (b.state != CF_PEER_CLOSED && cf_clock_us() < end_us)
+		cf_loop_run_once(loop, 10);
+	assert_int_equal(b.state, CF_PEER_CLOSED);
 	close_side(&b);
 	cf_pool_free(pool);
 	cf_loop_free(loop);
