@@ -25,15 +25,18 @@ def need(condition, reason):
 
 
 class Daemon:
-    def __init__(self, settings=()):
+    def __init__(self, settings=(), config=None):
         need(PROGRAM.exists(), f"{PROGRAM} is not built")
         self.state = tempfile.mkdtemp(prefix="callflow-test-")
         self.settings = [*PORTS, *settings]
+        self.config = config
         self.process = None
         self.start()
 
     def start(self):
         command = [str(PROGRAM), "--dev", "--json", "--state", self.state]
+        if self.config:
+            command += ["--config", self.config]
         for setting in self.settings:
             command += ["--set", setting]
         self.log = open(os.path.join(self.state, "log"), "ab")
