@@ -259,6 +259,7 @@ static void describe(void *arg)
 static void do_start(struct echo_media *media, char *offer, bool flag)
 {
 	struct cf_peer_options options = {.loop = media->loop,
+		.no_tcp = true,
 		.hosts = media->env->hosts,
 		.n_hosts = media->env->n_hosts,
 		.port_min = media->env->port_min,

@@ -44,6 +44,8 @@ void peer_send(
 		cf_udp_send(host->udp, to, p, n);
 		return;
 	}
+	if (peer_tcp_send(peer, base, to, p, n))
+		return;
 	server = server_of(peer, base);
 	if (server)
 		peer_server_send(server, to, p, n);
@@ -167,6 +169,7 @@ static void destroy(struct cf_peer *peer)
 	cf_timer_stop(&peer->stream_timer);
 	for (size_t i = 0; i < peer->n_servers; i++)
 		peer_server_free(peer->servers[i]);
+	peer_tcp_free(peer->tcp);
 	for (size_t i = 0; i < peer->n_hosts; i++)
 		peer_host_free(peer->hosts[i]);
 	cf_dtls_free(peer->dtls);
@@ -278,7 +281,7 @@ struct cf_peer *cf_peer_new(const struct cf_peer_options *options)
 	peer->pool = options->pool;
 	peer->policy = options->policy;
 	peer->ice = new_agent(options);
-	if (!peer->ice || peer_hosts_open(peer, options) < 0) {
+	if (!peer->ice || peer_hosts_open(peer, options) < 0 || peer_tcp_open(peer, options) < 0) {
 		destroy(peer);
 		return NULL;
 	}

@@ -60,6 +60,8 @@ struct peer_server {
 	bool ipv6_tried; /* the relay had no IPv4 to give */
 };
 
+struct peer_tcp;
+
 struct cf_peer {
 	struct cf_loop *loop;
 	struct cf_peer_callbacks callbacks;
@@ -80,6 +82,7 @@ struct cf_peer {
 	struct cf_defer defer;
 	struct peer_host *hosts[CF_PEER_HOSTS_MAX];
 	size_t n_hosts;
+	struct peer_tcp *tcp; /* owned; NULL without TCP candidates */
 	struct peer_server *servers[CF_PEER_SERVERS_MAX];
 	size_t n_servers;
 	bool servers_done;
@@ -113,6 +116,17 @@ int peer_hosts_open(struct cf_peer *peer, const struct cf_peer_options *options)
 void peer_host_free(struct peer_host *host);
 /** The host from whose address the kernel would send to addr, or NULL. */
 struct peer_host *peer_host_towards(const struct cf_peer *peer, const struct cf_addr *addr);
+
+/* tcp.c: TCP candidates, packets framed by their length (RFC 4571) */
+#define PEER_FRAME_HEAD 2
+#define PEER_FRAME_MAX 2048
+int peer_tcp_open(struct cf_peer *peer, const struct cf_peer_options *options);
+void peer_tcp_free(struct peer_tcp *tcp);
+/** Sends on a base for TCP, connecting first where needed; false when base is none of those. */
+bool peer_tcp_send(
+	struct cf_peer *peer, unsigned base, const struct cf_addr *to, const void *p, size_t n);
+/** Length of the frame (head included) that begins at p; 0: not known yet; CF_EBADMSG: too long. */
+int peer_frame_len(const uint8_t *p, size_t n);
 
 /* server.c */
 /** Whether there is nothing left to wait for: each server has answered, or failed, or is spare. */

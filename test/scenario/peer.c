@@ -21,6 +21,7 @@ struct side {
 	struct cf_dtls_identity *identity;
 	char *candidates[CANDIDATES_MAX];
 	size_t n_candidates;
+	bool no_udp; /* says nothing of its UDP candidates */
 	bool trickling;
 	bool gathered;
 	enum cf_peer_state state;
@@ -37,6 +38,8 @@ static void on_candidate(const char *text, void *arg)
 {
 	struct side *side = arg;
 
+	if (side->no_udp && !strstr(text, " tcp "))
+		return;
 	if (side->trickling)
 		assert_int_equal(
 			cf_peer_add_remote_candidate(side->other->peer, text, strlen(text)), 0);
@@ -225,6 +228,37 @@ static void media_flows_both_ways(void **state)
 	cf_loop_free(loop);
 }
 
+/* Without UDP: over a TCP connection (RFC 6544). */
+static void media_flows_over_tcp(void **state)
+{
+	struct cf_loop *loop = cf_loop_new();
+	struct cf_pool *pool = cf_pool_new("dns", 1, 8);
+	struct side a = {.no_udp = true}, b = {.no_udp = true};
+	uint64_t end_us = cf_clock_us() + PATIENCE_US;
+	struct cf_ice_path path;
+
+	(void)state;
+	open_side(&a, loop, pool, true);
+	open_side(&b, loop, pool, false);
+	connect_sides(&a, &b, false);
+	run_until_states(&a, &b, CF_PEER_CONNECTED);
+	assert_true(cf_peer_path(a.peer, &path));
+	assert_int_equal(path.relays, 0);
+	assert_string_equal(cf_ice_via_name(path.via), "tcp");
+	for (uint16_t i = 1; i <= 20; i++) {
+		send_one(&a, i, 7);
+		send_one(&b, i, 9);
+	}
+	while ((a.n_rtp < 20 || b.n_rtp < 20) && cf_clock_us() < end_us)
+		cf_loop_run_once(loop, 10);
+	assert_int_equal(a.n_rtp, 20);
+	assert_int_equal(b.n_rtp, 20);
+	close_side(&a);
+	close_side(&b);
+	cf_pool_free(pool);
+	cf_loop_free(loop);
+}
+
 static void wrong_fingerprint_is_refused(void **state)
 {
 	struct cf_loop *loop = cf_loop_new();
@@ -362,6 +396,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(media_flows_both_ways),
+		cmocka_unit_test(media_flows_over_tcp),
 		cmocka_unit_test(wrong_fingerprint_is_refused),
 		cmocka_unit_test(through_two_relays_over_udp),
 		cmocka_unit_test(through_one_relay_over_udp),
