@@ -446,6 +446,17 @@ static json_t *stats_json(const struct client_call *call)
 		"jitterMs", stats.jitter_ms, "rttMs", stats.rtt_ms);
 }
 
+static json_t *candidates_json(const struct client_call *call,
+	bool (*get)(const struct cf_ice_agent *, size_t, struct cf_ice_candidate *))
+{
+	json_t *list = json_array();
+	struct cf_ice_candidate candidate;
+
+	for (size_t i = 0; i < 64 && get(cf_peer_agent(call->peer), i, &candidate); i++)
+		json_array_append_new(list, candidate_json(&candidate));
+	return list;
+}
+
 void client_report(struct client_call *call, const char *kind)
 {
 	char why[WHY_MAX];
@@ -454,8 +465,10 @@ void client_report(struct client_call *call, const char *kind)
 	if (!call->peer || !call->id[0])
 		return;
 	cf_peer_why(call->peer, why, sizeof(why));
-	report = json_pack("{s:s, s:o, s:s, s:o, s:o}", "kind", kind, "path", path_json(call),
-		"why", why, "pairs", pairs_json(call), "stats", stats_json(call));
+	report = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "kind", kind, "localCandidates",
+		candidates_json(call, cf_ice_agent_local), "remoteCandidates",
+		candidates_json(call, cf_ice_agent_remote), "path", path_json(call), "why", why,
+		"pairs", pairs_json(call), "stats", stats_json(call));
 	if (report)
 		client_call_request(call, "report", json_pack("{s:o}", "report", report), NULL);
 }

@@ -110,6 +110,9 @@ int cf_relay_alloc_enter(struct cf_relay *relay, struct cf_relay_alloc *alloc, u
 	cf_relay_alloc_arm(relay, alloc, now_us);
 	relay->stats.allocations++;
 	relay->stats.allocations_total++;
+	/* The first bill says that there is one: whoever traces the call hears of it now. */
+	alloc->reported_packets = UINT64_MAX;
+	cf_relay_alloc_bill(relay, alloc, false, now_us);
 	return 0;
 }
 

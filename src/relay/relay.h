@@ -110,7 +110,8 @@ struct cf_relay_io {
 	 * Each success is followed by one retire(). */
 	int (*admit)(struct cf_view resource, struct cf_view user, void *arg);
 	void (*retire)(struct cf_view resource, struct cf_view user, void *arg);
-	/** Takes a bill, at the latest every usage_interval_us while bytes flow, and at the end. */
+	/** Takes a bill: when an allocation begins, at the latest every usage_interval_us while
+	 * bytes flow, and at the end. */
 	void (*usage)(const struct cf_relay_usage *usage, void *arg);
 };
 

@@ -296,6 +296,9 @@ static void expiry_and_bills(void **state)
 	assert_true(cf_relay_deadline(r.relay) == CF_TIME_NEVER);
 	peer = rig_addr("8.8.8.8:7");
 	rig_allocate(&r);
+	assert_int_equal(r.n_bills, 1); /* that there is one */
+	assert_false(r.bill.ended);
+	assert_true(r.bill.end_us == r.bill.start_us);
 	rig_permit(&r, &peer);
 	assert_true(rig_indicate(&r, &peer, "hello"));
 	for (int i = 0; cf_relay_n_allocations(r.relay) > 0; i++) {
@@ -304,10 +307,10 @@ static void expiry_and_bills(void **state)
 		r.now = cf_relay_deadline(r.relay);
 		cf_relay_tick(r.relay, r.now);
 		if (i == 0)
-			assert_int_equal(r.n_bills, 1);
+			assert_int_equal(r.n_bills, 2);
 	}
 	assert_true(r.now - start <= 601 * CF_US_PER_S);
-	assert_int_equal(r.n_bills, 2); /* one with the data, one at the end, none while idle */
+	assert_int_equal(r.n_bills, 3); /* another with the data, one at the end, none while idle */
 	assert_int_equal(r.n_ended, 1);
 	assert_true(r.bill.ended);
 	assert_int_equal(strlen(r.bill.id), 32);
