@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The service takes reasons below so many bytes; ours are ASCII. */
+#define REASON_MAX 256
 /* From accepting to media: ICE itself gives up earlier, this is for a DTLS that hangs. */
 #define CONNECT_TIMEOUT_US (25 * CF_US_PER_S)
 
@@ -74,8 +76,11 @@ void client_call_settled(struct client_call *call)
 
 static void tell_hangup(struct client_call *call, int code, int subcode, const char *reason)
 {
+	char text[REASON_MAX];
+
+	snprintf(text, sizeof(text), "%s", reason);
 	client_call_request(call, "hangup",
-		json_pack("{s:i, s:i, s:s}", "code", code, "subcode", subcode, "reason", reason),
+		json_pack("{s:i, s:i, s:s}", "code", code, "subcode", subcode, "reason", text),
 		NULL);
 }
 

@@ -14,6 +14,7 @@
 #define SIGN_OUT_WAIT_US (2 * CF_US_PER_S)
 
 static void sign_in(struct callflow_client *client);
+static void sign_off(struct callflow_client *client);
 static void open_events(struct callflow_client *client);
 
 void client_emit(struct callflow_client *client, const struct client_call *call,
@@ -55,10 +56,15 @@ const char *client_response_text(const struct cf_http_response *response, char *
 	return text;
 }
 
-static void ignore_response(const struct cf_http_response *response, void *arg)
+/* Nobody waits for this answer, except a client that is about to leave. */
+static void on_quiet_answer(const struct cf_http_response *response, void *arg)
 {
+	struct callflow_client *client = arg;
+
 	(void)response;
-	(void)arg;
+	client->quiet--;
+	if (client->farewell && client->quiet == 0)
+		sign_off(client);
 }
 
 int client_request(struct callflow_client *client, const char *method, const char *path,
@@ -79,7 +85,10 @@ int client_request(struct callflow_client *client, const char *method, const cha
 			return CF_ENOMEM;
 		options.body = cf_view_of(text, len);
 	}
-	err = cf_http_client_request(client->http, &options, fn ? fn : ignore_response, arg, NULL);
+	err = cf_http_client_request(
+		client->http, &options, fn ? fn : on_quiet_answer, fn ? arg : client, NULL);
+	if (!err && !fn)
+		client->quiet++;
 	return err;
 }
 
@@ -363,14 +372,11 @@ int callflow_client_new(
 struct farewell {
 	struct callflow_client *client;
 	struct cf_timer timer;
-	bool asked;
-	bool done; /* told back by cf_loop_post_wait() */
 };
 
 static void on_signed_out(const struct cf_http_response *response, void *arg)
 {
 	(void)response;
-	((struct farewell *)arg)->done = true;
 	cf_loop_stop(((struct farewell *)arg)->client->loop);
 }
 
@@ -380,11 +386,20 @@ static void on_farewell_timeout(struct cf_timer *timer, void *arg)
 	cf_loop_stop(((struct farewell *)arg)->client->loop);
 }
 
+static void sign_off(struct callflow_client *client)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), CF_CLIENT_API "/endpoints/%s", client->endpoint_id);
+	if (!client->endpoint_id[0] ||
+		client_request(client, "DELETE", path, NULL, on_signed_out, client->farewell) < 0)
+		cf_loop_stop(client->loop);
+}
+
 static void say_farewell(void *arg)
 {
 	struct farewell *farewell = arg;
 	struct callflow_client *client = farewell->client;
-	char path[256];
 
 	client->closing = true;
 	cf_timer_stop(&client->retry);
@@ -392,12 +407,14 @@ static void say_farewell(void *arg)
 	client_call_end(
 		CF_CONTAINER_OF(it, struct client_call, link), 0, 0, "the client was closed", true);
 	client->events = cf_http_call_cancel(client->events);
-	snprintf(path, sizeof(path), CF_CLIENT_API "/endpoints/%s", client->endpoint_id);
-	if (!client->endpoint_id[0] ||
-		client_request(client, "DELETE", path, NULL, on_signed_out, farewell) < 0 ||
-		cf_timer_after(&farewell->timer, client->loop, SIGN_OUT_WAIT_US,
-			on_farewell_timeout, farewell) < 0)
+	client->farewell = farewell;
+	if (cf_timer_after(&farewell->timer, client->loop, SIGN_OUT_WAIT_US, on_farewell_timeout,
+		    farewell) < 0)
 		cf_loop_stop(client->loop);
+	/* Hang-ups first: without its device a call would end for that reason instead of its own.
+	 */
+	else if (client->quiet == 0)
+		sign_off(client);
 }
 
 struct callflow_client *callflow_client_free(struct callflow_client *client)

@@ -39,6 +39,8 @@ struct callflow_client {
 	bool loopback;     /* the service is on this machine */
 	bool announced;    /* CALLFLOW_SIGNED_IN was told */
 	bool closing;
+	unsigned quiet;            /* requests under way whose answers nobody needs */
+	struct farewell *farewell; /* set when the client leaves */
 	struct cf_list calls;
 	size_t n_calls;
 };

@@ -256,7 +256,9 @@ static void why_none(const struct cf_ice_agent *agent, struct out *out)
 
 	for (size_t i = 0; i < CF_ICE_MAX_BASES; i++)
 		relayed = relayed || (agent->bases[i].used && agent->bases[i].relay);
-	say(out, "no path%s", policies[agent->options.policy]);
+	/* What a person can change comes first: the rest may be cut off. */
+	say(out, "no path%s%s", policies[agent->options.policy],
+		relayed ? "" : ", and no relay is at hand");
 	if (agent->n_locals == 0)
 		say(out, ": no local candidate");
 	else if (!agent->cur.remote.ufrag[0])
@@ -268,8 +270,6 @@ static void why_none(const struct cf_ice_agent *agent, struct out *out)
 			say(out, i == 0 ? ": " : "; ");
 			say_failure(out, agent->pairs[i]);
 		}
-	if (!relayed)
-		say(out, "; no relay was at hand");
 	say(out, ".");
 }
 
