@@ -6,6 +6,8 @@ import socket
 import ssl
 import time
 
+import stun
+from api_test import Service
 from daemon import Daemon
 
 QUIET_S = 0.3
@@ -72,6 +74,18 @@ def closed(sock, wait_s):
         except OSError:
             return True
     return False
+
+
+def credentials(target):
+    service = Service(target)
+    user, _ = service.user()
+    url = "/networkTraversal/:issueRelayConfiguration?api-version=2022-03-01-preview"
+    servers = service.send("POST", url, {"id": user}).json["iceServers"]
+    return next(s for s in servers if s.get("credential"))
+
+
+def allocation(target):
+    return stun.Allocation(target.udp(), credentials(target))
 
 
 def run(tests, make_target):

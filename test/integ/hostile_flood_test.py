@@ -12,11 +12,10 @@ import sys
 import tempfile
 import time
 
-from attack import Target, closed, run
+from attack import Target, allocation, closed, run
 import stun
 from api_test import Service
 from call_cli import Cli, client_env, heard, speech
-from hostile_relay_test import allocation
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PER_SOURCE = 500
