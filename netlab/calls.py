@@ -153,10 +153,13 @@ class Desk:
         user = self.command("user", "create")["id"]
         return user, self.command("token", "issue", user)["token"]
 
+    def make_result(self, case):
+        return Result(case.name, str(case.path))
+
     def place(self, case):
         """Places the call of a case and judges it."""
         start = time.monotonic()
-        result = Result(case.name, str(case.path))
+        result = self.make_result(case)
         folder = os.path.join(self.folder, case.name)
         os.makedirs(folder, exist_ok=True)
         a, b, away = cases.build(self.lab, case)
@@ -170,11 +173,12 @@ class Desk:
         result.seconds = round(time.monotonic() - start, 1)
         return result
 
-    def talk(self, case, a, b, folder, result):
+    def ends(self, case, a, b, folder, talk_s):
+        """Starts the two programs of a call: (caller, callee, the file that each speaks)."""
         sound = {}
         for seed, end in enumerate("ab", start=zlib.crc32(case.name.encode()) % 100000):
             sound[end] = os.path.join(folder, f"{end}.wav")
-            audio.write(sound[end], audio.generate(seed, TALK_S + 4, 48000), 48000)
+            audio.write(sound[end], audio.generate(seed, talk_s + 4, 48000), 48000)
         (_, token_a), (user_b, token_b) = self.user(), self.user()
 
         def program(site, token, *words):
@@ -187,8 +191,12 @@ class Desk:
 
         callee = program(b, token_b, "listen", "--answer")
         if not callee.wait("ready", READY_S):
-            result.problems.append("b did not sign in")
-        caller = program(a, token_a, "call", user_b, "--duration", str(TALK_S), *case.options)
+            raise RuntimeError("b did not sign in")
+        caller = program(a, token_a, "call", user_b, "--duration", str(talk_s), *case.options)
+        return caller, callee, sound
+
+    def talk(self, case, a, b, folder, result):
+        caller, callee, sound = self.ends(case, a, b, folder, TALK_S)
         if case.path.fails:
             self.judge_failure(caller, callee, result)
         else:
@@ -287,14 +295,14 @@ def row(result):
     return "\n".join(lines)
 
 
-def work(todo, done, build, folder):
+def work(todo, done, build, folder, make_desk=None):
     """One worker: a desk, and from the queue one case after the other."""
-    desk = None
+    desk, make_desk = None, make_desk or Desk
     try:
         while True:
             case = todo.get_nowait()
             try:
-                desk = desk or Desk(build, folder)
+                desk = desk or make_desk(build, folder)
                 if desk.daemon and desk.relay != case.relay:
                     done.put(desk.stop())
                 if not desk.daemon or desk.daemon.child.poll() is not None:
@@ -314,7 +322,7 @@ def work(todo, done, build, folder):
         done.put(None)
 
 
-def run(chosen, build, jobs, as_json, keep):
+def run(chosen, build, jobs, as_json, keep, make_desk=None, header=HEADER, show=row):
     """Calls all chosen cases on so many labs side by side; prints each as it is done. The exit status."""
     for program in ("callflowd", "callflow"):
         if not os.access(os.path.join(build, program), os.X_OK):
@@ -325,11 +333,11 @@ def run(chosen, build, jobs, as_json, keep):
     todo, done = queue.Queue(), queue.Queue()
     for case in chosen:
         todo.put(case)
-    workers = [threading.Thread(target=work, args=(todo, done, build, folder), daemon=True) for _ in range(jobs)]
+    workers = [threading.Thread(target=work, args=(todo, done, build, folder, make_desk), daemon=True) for _ in range(jobs)]
     for worker in workers:
         worker.start()
     if not as_json:
-        print(HEADER, flush=True)
+        print(header, flush=True)
     passed = failed = 0
     try:
         while jobs:
@@ -338,7 +346,7 @@ def run(chosen, build, jobs, as_json, keep):
                 jobs -= 1
                 continue
             passed, failed = passed + (not result.problems), failed + bool(result.problems)
-            print(json.dumps(asdict(result) | {"ok": not result.problems}) if as_json else row(result), flush=True)
+            print(json.dumps(asdict(result) | {"ok": not result.problems}) if as_json else show(result), flush=True)
     except queue.Empty:
         print(f"nothing came for {PATIENCE_S} s")
         failed += 1

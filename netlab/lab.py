@@ -55,6 +55,7 @@ class Site:
     host6: str | None = None
     wan: str | None = None       # the outside IPv4 address of its outermost NAT (its own when public)
     port: tuple = ()             # where the client's cable ends: namespace and interface
+    device: str = "eth0"         # the client's interface
     home: str | None = None
     carrier: str | None = None
     boxes: list = field(default_factory=list)
@@ -219,14 +220,14 @@ class Lab:
         """Puts the client's cable into the LAN of its home; `router`: the LAN has no addresses yet."""
         bits, host = lan.prefixlen if lan else 0, site.network.host
         site.port = (site.home, f"port{host}")
-        self.link(site.port, (site.client, "eth0"))
+        self.link(site.port, (site.client, site.device))
         self.ip(site.home, f"link set {site.port[1]} master lan")
         if lan:
             site.host = str(lan[host])
-            self.address(site.client, "eth0", f"{site.host}/{bits}")
+            self.address(site.client, site.device, f"{site.host}/{bits}")
         if lan6:
             site.host6 = f"{lan6}{host}"
-            self.address(site.client, "eth0", f"{site.host6}/64")
+            self.address(site.client, site.device, f"{site.host6}/64")
         gateways = [str(lan[1]) if lan else None, f"{lan6}1" if lan6 else None]
         if router:
             self.address(site.home, "lan", f"{gateways[0]}/{bits}" if lan else None,
@@ -289,18 +290,52 @@ class Lab:
         space, device = site.port
         self.ip(space, f"link set {device} {'down' if out else 'up'}")
 
-    def readdress(self, site):
-        """The client moves to the next address in its LAN; the old one is gone."""
-        old = ipaddress.ip_interface(self.ip_address(site.client))
-        new = f"{old.ip + 1}/{old.network.prefixlen}"
-        gateway = next(iter(old.network.hosts()))
-        self.ip(site.client, f"addr del {old} dev eth0", f"addr add {new} dev eth0",
-                f"route replace default via {gateway}")
-        site.host = str(old.ip + 1)
+    def block_direct(self, site, block=True):
+        """From now on the home router lets UDP through to the server and from it only; or to everyone again."""
+        self.nft(site.home, "add rule inet guard events meta l4proto udp ip daddr != 31.7.0.0/24 "
+                 "ip saddr != 31.7.0.0/24 drop\n" if block else "flush chain inet guard events\n")
+
+    def readdress(self, site, lan=None):
+        """The client moves to the next address in its LAN, or into the new subnet `lan`; the old one is gone."""
+        old = ipaddress.ip_interface(self.ip_address(site))
+        new = ipaddress.ip_interface(f"{old.ip + 1}/{old.network.prefixlen}")
+        if lan:
+            subnet = ipaddress.ip_network(lan)
+            new = ipaddress.ip_interface(f"{subnet[site.network.host]}/{subnet.prefixlen}")
+            self.address(site.home, "lan", f"{subnet[1]}/{subnet.prefixlen}")
+        self.ip(site.client, f"addr del {old} dev {site.device}", f"addr add {new} dev {site.device}",
+                f"route replace default via {new.network[1]}")
+        site.host = str(new.ip)
         return site.host
 
-    def ip_address(self, space):
-        return re.search(r"inet (\S+)", tool("ip", "-n", self.full(space), "-4", "addr", "show", "eth0"))[1]
+    def annex(self, site):
+        """A second home of the same kind, behind another NAT on another line, where roam() takes the client."""
+        n = next(self.subnets)
+        other = Site(client=f"{site.client}-annex", network=site.network, wan=f"5.{n}.0.2")
+        self.space(other.client)
+        self.home(other, n, ("core", f"site{n}"), f"5.{n}.0.1")
+        site.boxes += [other.client, *other.boxes]
+        return other
+
+    def roam(self, site, other):
+        """The client's interface goes; a new one, in its annex `other`, is all it has."""
+        address, device = self.ip_address(other), "eth1"
+        gateway = ipaddress.ip_interface(address).network[1]
+        self.end_link(other)
+        self.link(other.port, (site.client, device))
+        self.ip(other.home, f"link set {other.port[1]} master lan")
+        self.ip(site.client, f"link del {site.device}", f"addr add {address} dev {device}",
+                f"route add default via {gateway}")
+        site.device, site.host, site.wan, site.port = device, str(ipaddress.ip_interface(address).ip), other.wan, other.port
+        site.home = other.home
+
+    def end_link(self, site):
+        """Unplugs a client's cable for good."""
+        self.ip(site.client, f"link del {site.device}")
+
+    def ip_address(self, site):
+        shown = tool("ip", "-n", self.full(site.client), "-4", "addr", "show", site.device)
+        return re.search(r"inet (\S+)", shown)[1]
 
     # ---- processes, and the end
 

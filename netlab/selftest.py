@@ -193,7 +193,29 @@ def events(report, lab, server):
     new = lab.readdress(site)
     report.check("new address: it works, the old one is gone",
                  new != old and outside(lab, server, site) == site.wan and not reaches(lab, "a-home", "a", old))
+    new = lab.readdress(site, "10.77.0.0/24")
+    report.check("new subnet: it works", new == "10.77.0.23" and outside(lab, server, site) == site.wan, new)
     lab.remove(site)
+    roaming(report, lab, server)
+
+
+def roaming(report, lab, server):
+    """A client that changes its interface, and one whose firewall knows the server only."""
+    a, b = lab.site("a", nat.NAT), lab.site("b", nat.NETWORKS["full"])
+    with probe.Udp(lab, "b") as far, probe.Udp(lab, "a") as near:
+        there = server.outside(far, server.port)  # where nothing of earlier tests waits
+        lab.block_direct(a)
+        near.send(there, "direct")
+        report.check("direct paths blocked: the server is reached, a peer is not",
+                     server.outside(near, server.port) is not None and far.receive() is None)
+        lab.block_direct(a, False)
+        near.send(there, "direct")
+        report.check("block lifted: the peer is reached", far.receive() is not None)
+    old, annex = a.wan, lab.annex(a)
+    lab.roam(a, annex)
+    report.check("new interface: it works, from another outside address",
+                 a.wan in [outside(lab, server, a) for _ in range(5)] and a.wan != old, a.wan)
+    lab.remove(b, a)
 
 
 def outside(lab, server, site):

@@ -24,6 +24,9 @@ WINDOW, HOP = 4800, 2400
 WANDER = 2400           # samples a window may lie off the common lag
 FRAME = 80              # 10 ms: the grain of gaps
 RECOGNISED = 0.4
+WORD, STEP = 640, 160   # 80 ms, and 20 ms: what is looked for when it counts how long nothing was heard
+TREMBLE = 16            # samples a word may lie off the lags around it
+UNHEARD = 0.25          # below this a word was not there: silence, or made up by the receiver
 
 
 # ---- making sound
@@ -137,12 +140,8 @@ def gaps(sent, heard, lags):
     return holes * FRAME
 
 
-def compare(sent, heard):
-    """The numbers described above, for two sounds at RATE."""
-    result = {"correlation": 0.0, "lagMs": None, "gapsMs": None, "levelDb": None, "matchedMs": 0}
-    lag = common_lag(sent, heard)
-    if lag is None or len(heard) < WINDOW or not np.any(heard):
-        return result
+def lags_along(sent, heard, lag):
+    """(scores of all windows, middles of the recognised ones in sent, their lags), searching around a common lag."""
     scores, places, lags = [], [], []
     for start in range(max(0, -lag), min(len(sent), len(heard) - lag) - WINDOW + 1, HOP):
         low = max(0, start + lag - WANDER)
@@ -151,6 +150,49 @@ def compare(sent, heard):
         if score > RECOGNISED:
             places.append(start + WINDOW // 2)
             lags.append(low + at - start)
+    return scores, places, lags
+
+
+def word_score(sent, heard, start, lags):
+    """How well the word at `start` is found in heard at one of these lags."""
+    word, best = sent[start:start + WORD], 0.0
+    for low in {int(lag) + start - TREMBLE for lag in lags}:
+        there = heard[max(0, low):max(0, low + WORD + 2 * TREMBLE)]
+        if len(there) >= WORD:
+            best = max(best, match(word, there)[0])
+    return best
+
+
+def unheard(sent, heard):
+    """[(start, length), ...] in ms of the sent sound: every stretch of it that was not heard, pauses in it included.
+    What lies before the beginning and behind the end of heard does not count. None when nothing was recognised."""
+    lag = common_lag(sent, heard)
+    _, places, lags = lags_along(sent, heard, lag) if lag is not None else ([], [], [])
+    if not lags:
+        return None
+    places, lags = np.array(places), np.array(lags)
+    loud, found, run = np.sqrt(np.mean(sent ** 2)) * 0.3, [], None
+    for start in range(max(0, -lag), min(len(sent), len(heard) - lag) - WORD + 1, STEP):
+        if np.sqrt(np.mean(sent[start:start + WORD] ** 2)) < loud:
+            continue  # a pause: neither heard nor not
+        near = lags[np.argsort(np.abs(places - start))[:4]]
+        if word_score(sent, heard, start, near) >= UNHEARD:
+            run = None
+        elif run is None:
+            run = [start, start]
+            found.append(run)
+        else:
+            run[1] = start
+    return [(first * 1000 // RATE, (last - first + WORD) * 1000 // RATE) for first, last in found]
+
+
+def compare(sent, heard):
+    """The numbers described above, for two sounds at RATE."""
+    result = {"correlation": 0.0, "lagMs": None, "gapsMs": None, "levelDb": None, "matchedMs": 0}
+    lag = common_lag(sent, heard)
+    if lag is None or len(heard) < WINDOW or not np.any(heard):
+        return result
+    scores, places, lags = lags_along(sent, heard, lag)
     if not scores:
         return result
     result |= {"correlation": round(float(np.median(scores)), 3), "lagMs": round(lag * 1000 / RATE)}
@@ -167,6 +209,11 @@ def compare(sent, heard):
 
 def check(sent_path, heard_path):
     return compare(*(resample(*read(path)) for path in (sent_path, heard_path)))
+
+
+def lost(sent_path, heard_path):
+    """unheard() of two files."""
+    return unheard(*(resample(*read(path)) for path in (sent_path, heard_path)))
 
 
 def main():

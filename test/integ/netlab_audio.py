@@ -37,6 +37,37 @@ def through_opus(sound, bitrate=24000, lose=0):
     return np.concatenate(heard) / 32768
 
 
+def unheard(sent, heard):
+    return audio.unheard(audio.resample(sent, 48000), audio.resample(heard, 48000))
+
+
+def stretches():
+    """How long what was said was not heard, and where."""
+    sent = audio.generate(4, 12, 48000)
+    plain = through_opus(sent)
+    for bitrate in (12000, 24000):
+        for seed in range(4, 8):
+            voice = audio.generate(seed, 12, 48000)
+            got = unheard(voice, through_opus(voice, bitrate))
+            test(f"voice {seed} at {bitrate} is heard all along", max([n for _, n in got], default=0) <= 160, got)
+    for hole in (0.2, 0.4, 1.0, 3.0):
+        holed = plain.copy()
+        holed[192000:192000 + int(48000 * hole)] = 0
+        got = max(unheard(sent, holed), key=lambda stretch: stretch[1], default=(0, 0))
+        test(f"a hole of {hole} s is measured", abs(got[1] - hole * 1000) < 180 and abs(got[0] - 4000) < 250, got)
+    stepped = np.concatenate((silence(0.3), plain[:192000], silence(1.2), plain[240000:]))
+    got = max(unheard(sent, stepped), key=lambda stretch: stretch[1], default=(0, 0))
+    test("a hole behind which everything comes later", abs(got[1] - 1000) < 180, got)
+    other = plain.copy()
+    other[192000:288000] = through_opus(audio.generate(9, 12, 48000))[192000:288000]
+    got = max(unheard(sent, other), key=lambda stretch: stretch[1], default=(0, 0))
+    test("another voice is not what was said", got[1] >= 600, got)
+    late = np.concatenate((plain[96000:], silence(1)))
+    got = unheard(sent, late)
+    test("what came before the first word heard does not count", max([n for _, n in got], default=0) <= 160, got)
+    test("silence is nothing", unheard(sent, silence(12)) is None, None)
+
+
 def silence(seconds):
     return np.zeros(int(48000 * seconds))
 
@@ -89,6 +120,7 @@ def main():
     test("no two seeds resemble each other", worst < 0.4, worst)
     got = compare(sent, np.concatenate((plain[:48000 * 2], silence(4))))
     test("heard for a third of the time", got["correlation"] < 0.4 or got["gapsMs"] > 1000, got)
+    stretches()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
