@@ -3,12 +3,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "loop/pace.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_PER_TURN 128
@@ -32,6 +34,7 @@ struct cf_loop {
 	size_t heap_len;
 	size_t heap_cap;
 	struct cf_list deferred;
+	struct cf_pace pace;
 	/* The events of this turn: cf_io_stop() blanks those of a watcher that went away. */
 	struct epoll_event events[EVENTS_PER_TURN];
 	int n_events;
@@ -451,14 +454,35 @@ static int wait_ms(const struct cf_loop *loop, int timeout_ms)
 	return timeout_ms >= 0 && (uint64_t)timeout_ms < left_ms ? timeout_ms : (int)left_ms;
 }
 
+void cf_loop_set_tick(struct cf_loop *loop, uint64_t tick_us)
+{
+	loop->pace = (struct cf_pace){.tick_us = tick_us};
+}
+
+static void rest(const struct cf_loop *loop)
+{
+	uint64_t until_us = cf_pace_rest_until_us(&loop->pace, cf_clock_us());
+	struct timespec ts;
+
+	if (loop->heap_len > 0 && loop->heap[0]->due_us < until_us)
+		until_us = loop->heap[0]->due_us;
+	ts.tv_sec = (time_t)(until_us / CF_US_PER_S);
+	ts.tv_nsec = (long)(until_us % CF_US_PER_S) * 1000;
+	if (until_us > 0 && cf_list_empty(&loop->deferred))
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
 int cf_loop_run_once(struct cf_loop *loop, int timeout_ms)
 {
-	int n = epoll_wait(
-		loop->epoll_fd, loop->events, EVENTS_PER_TURN, wait_ms(loop, timeout_ms));
+	int n;
 
+	if (loop->pace.busy)
+		rest(loop);
+	n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_TURN, wait_ms(loop, timeout_ms));
 	if (n < 0 && errno != EINTR)
 		return cf_err_from_errno(errno);
 	cf_loop_update_now(loop);
+	cf_pace_turn(&loop->pace, n < 0 ? 0 : (uint32_t)n, loop->now_us);
 	run_watchers(loop, n < 0 ? 0 : n);
 	run_mail(loop);
 	run_timers(loop);

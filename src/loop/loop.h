@@ -79,6 +79,10 @@ uint64_t cf_loop_now_us(const struct cf_loop *loop);
 /** Reads the clock anew, after long work inside one callback. */
 uint64_t cf_loop_update_now(struct cf_loop *loop);
 
+/** While many events come, look for them once in tick_us instead of at each one (loop/pace.h); 0,
+ * as at first: never wait. Timers keep their time. Messages of other threads wait as events do. */
+void cf_loop_set_tick(struct cf_loop *loop, uint64_t tick_us);
+
 /** Whether the calling thread is the one that runs the loop. Any thread. */
 bool cf_loop_is_current(const struct cf_loop *loop);
 

@@ -5,6 +5,8 @@
 #include "relay/io/io_priv.h"
 
 #define CHOSEN_PORT_TRIES 16
+/* Under load packets wait up to 1 ms for each other, the kernel's timer slack of 50 us included. */
+#define TICK_US 940
 #define LISTEN_BUFFER (4 * 1024 * 1024) /* bytes asked for; all clients share this socket */
 
 /* The io behind the core */
@@ -245,6 +247,7 @@ int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loo
 		cf_relay_server_free(server);
 		return err;
 	}
+	cf_loop_set_tick(loop, TICK_US);
 	*ret_server = server;
 	return 0;
 }
