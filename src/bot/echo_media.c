@@ -182,9 +182,12 @@ static void on_state(enum cf_peer_state state, void *arg)
 	}
 }
 
-static void on_path(const struct cf_ice_path *path, void *arg)
+static void on_path(
+	const struct cf_ice_path *path, enum cf_peer_cause cause, uint32_t gap_ms, void *arg)
 {
 	(void)path;
+	(void)cause;
+	(void)gap_ms;
 	(void)arg;
 }
 

@@ -163,10 +163,13 @@ static void on_connected(struct client_call *call)
 	client_report(call, "connected");
 }
 
-static void on_path(const struct cf_ice_path *path, void *arg)
+static void on_path(
+	const struct cf_ice_path *path, enum cf_peer_cause cause, uint32_t gap_ms, void *arg)
 {
 	struct client_call *call = arg;
 
+	(void)cause;
+	(void)gap_ms;
 	if (call->state != CALL_CONNECTED)
 		return;
 	emit_path(call, CALLFLOW_PATH, path);

@@ -130,6 +130,10 @@ void cf_ice_agent_remove_base(struct cf_ice_agent *agent, unsigned base, uint64_
 CF_MUST_CHECK int cf_ice_agent_add_stun_server(
 	struct cf_ice_agent *agent, const struct cf_addr *server, uint64_t now_us);
 
+/** Asks all STUN servers again at once: our outside addresses may have changed. New ones are put
+ * out as LOCAL_CANDIDATE. No more often than twice a second. */
+void cf_ice_agent_ask_again(struct cf_ice_agent *agent, uint64_t now_us);
+
 /** A mapped address of a UDP host base that the caller learned elsewhere (for example from a TURN
  * server on the same socket). Put out as LOCAL_CANDIDATE unless redundant. 0 or error. */
 CF_MUST_CHECK int cf_ice_agent_add_mapped(struct cf_ice_agent *agent, unsigned base,
@@ -207,12 +211,23 @@ struct cf_ice_path {
  * the old one. False while there is none, and when consent has expired. */
 bool cf_ice_agent_selected(const struct cf_ice_agent *agent, struct cf_ice_path *ret_path);
 
+/* Why data goes another way than before. */
+enum cf_ice_cause {
+	CF_ICE_CAUSE_FIRST,      /* there was no path */
+	CF_ICE_CAUSE_BETTER,     /* a better one works */
+	CF_ICE_CAUSE_SILENCE,    /* the one before had stopped answering */
+	CF_ICE_CAUSE_BASE_GONE,  /* its local address was removed */
+	CF_ICE_CAUSE_RELAY_GONE, /* its relayed address was removed */
+	CF_ICE_CAUSE_REMOTE,     /* the peer chose */
+};
+
 enum cf_ice_output_kind {
 	CF_ICE_OUT_LOCAL_CANDIDATE, /* candidate: to be signalled to the peer */
 	CF_ICE_OUT_GATHERING_DONE,  /* signal end-of-candidates */
 	CF_ICE_OUT_PERMIT,          /* base, addr: the relay has to let this IP in (port is 0) */
 	CF_ICE_OUT_SEND,            /* base, addr, data: send these bytes */
-	CF_ICE_OUT_SELECTED,        /* path: data goes this way from now on */
+	CF_ICE_OUT_SELECTED,        /* path, cause, gap_us: data goes this way from now on */
+	CF_ICE_OUT_DOUBT,           /* doubt: the path in use has gone quiet; or is sound again */
 	CF_ICE_OUT_STATE,           /* state */
 };
 
@@ -223,6 +238,9 @@ struct cf_ice_output {
 	struct cf_view data; /* borrowed until the next call of any function of this agent */
 	struct cf_ice_candidate candidate;
 	struct cf_ice_path path;
+	enum cf_ice_cause cause;
+	uint64_t gap_us; /* since the path before was last heard */
+	bool doubt;
 	enum cf_ice_state state;
 };
 

@@ -270,6 +270,19 @@ int cf_ice_agent_add_stun_server(
 	return 0;
 }
 
+void cf_ice_agent_ask_again(struct cf_ice_agent *agent, uint64_t now_us)
+{
+	agent->now_us = now_us;
+	for (size_t i = 0; i < ICE_MAX_GATHERS; i++) {
+		struct ice_gather *gather = &agent->gathers[i];
+
+		if (gather->used && !gather->txn.active &&
+			now_us - gather->txn.started_us >= ICE_ASK_PAUSE_US)
+			gather->again_us = now_us;
+	}
+	cf_ice_agent_tick(agent, now_us);
+}
+
 /* RFC 8445 section 5.1.3: a candidate with the address of another one on the same base is
  * redundant. */
 static int add_mapped(struct cf_ice_agent *agent, uint8_t slot, const struct cf_addr *mapped,

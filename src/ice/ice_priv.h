@@ -36,6 +36,7 @@
 #define ICE_PAIR_TRY_US (10 * CF_US_PER_S)      /* an unanswered pair is tried for so long */
 #define ICE_PAIR_TRY_SHORT_US (5 * CF_US_PER_S) /* once the peer is known to check, too */
 #define ICE_KEEPALIVE_US (10 * CF_US_PER_S)     /* valid pairs in reserve, STUN mappings */
+#define ICE_ASK_PAUSE_US (500 * CF_US_PER_MS)   /* between two questions to a STUN server */
 #define ICE_RETRY_US (10 * CF_US_PER_S)         /* failed pairs better than a relayed path */
 #define ICE_MAX_RETRIES 6
 #define ICE_MAX_RESERVE 4 /* valid pairs kept warm beside the selected one */
@@ -203,7 +204,12 @@ struct cf_ice_agent {
 	struct cf_list sends;
 	size_t n_sends;
 	struct ice_send *taken; /* lent to the caller by the last output */
-	bool out_candidates, out_gathered, out_permits, out_selected, out_state;
+	bool out_candidates, out_gathered, out_permits, out_selected, out_doubt, out_state;
+	bool doubt;              /* as last put out */
+	enum cf_ice_cause cause; /* of the change of path being made, until it is put out */
+	uint64_t gap_us;
+	uint64_t gone_us; /* the pair in use was dropped: when it was last heard; 0 it was not */
+	enum cf_ice_cause gone_cause;
 };
 
 /* gather.c */

@@ -138,6 +138,18 @@ static bool out_selected(struct cf_ice_agent *agent, struct cf_ice_output *out)
 		return false;
 	out->kind = CF_ICE_OUT_SELECTED;
 	ice_path_of(agent, agent->data, &out->path);
+	out->cause = agent->cause;
+	out->gap_us = agent->gap_us;
+	return true;
+}
+
+static bool out_doubt(struct cf_ice_agent *agent, struct cf_ice_output *out)
+{
+	if (!agent->out_doubt)
+		return false;
+	agent->out_doubt = false;
+	out->kind = CF_ICE_OUT_DOUBT;
+	out->doubt = agent->doubt;
 	return true;
 }
 
@@ -157,7 +169,8 @@ bool cf_ice_agent_output(struct cf_ice_agent *agent, struct cf_ice_output *ret_o
 
 	agent->taken = cf_free(agent->taken);
 	if (!out_candidate(agent, &out) && !out_gathered(agent, &out) && !out_permit(agent, &out) &&
-		!out_send(agent, &out) && !out_selected(agent, &out) && !out_state(agent, &out))
+		!out_send(agent, &out) && !out_selected(agent, &out) && !out_doubt(agent, &out) &&
+		!out_state(agent, &out))
 		return false;
 	*ret_output = out;
 	return true;

@@ -186,6 +186,9 @@ void ice_pair_drop(struct cf_ice_agent *agent, struct ice_pair *pair)
 	if (agent->selected == pair)
 		agent->selected = NULL;
 	if (agent->data == pair) {
+		agent->gone_us = pair->last_rx_us;
+		agent->gone_cause = agent->bases[pair->slot].relay ? CF_ICE_CAUSE_RELAY_GONE
+								   : CF_ICE_CAUSE_BASE_GONE;
 		agent->data = NULL;
 		agent->out_selected = false;
 	}

@@ -248,14 +248,38 @@ static void fail_over(struct cf_ice_agent *agent)
 		agent->selected = reserve; /* until the peer nominates */
 }
 
+/* Why data moves from one pair to another. */
+static void note_cause(struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	const struct ice_pair *before = agent->data;
+
+	if (!before) {
+		agent->cause = agent->gone_us ? agent->gone_cause : CF_ICE_CAUSE_FIRST;
+		agent->gap_us = agent->gone_us ? agent->now_us - agent->gone_us : 0;
+		return;
+	}
+	agent->gap_us = agent->now_us - before->last_rx_us;
+	if (before->error == CF_ICE_PAIR_LOST)
+		agent->cause = CF_ICE_CAUSE_SILENCE;
+	else if (ice_pair_better(pair, before))
+		agent->cause = CF_ICE_CAUSE_BETTER;
+	else
+		agent->cause = CF_ICE_CAUSE_REMOTE;
+}
+
 static void use(struct cf_ice_agent *agent, struct ice_pair *pair, bool described)
 {
 	if (agent->data == pair && !described)
 		return;
 	if (pair && agent->data != pair) {
+		note_cause(agent, pair);
 		pair->consent_us = agent->now_us + ice_consent_interval(agent);
 		if (agent->options.lite)
 			pair->last_consent_us = agent->now_us;
+	}
+	if (!pair && agent->data) {
+		agent->gone_us = agent->data->last_rx_us;
+		agent->gone_cause = CF_ICE_CAUSE_SILENCE;
 	}
 	agent->data = pair;
 	agent->out_selected = pair != NULL;
@@ -419,6 +443,18 @@ static void state_with_path(struct cf_ice_agent *agent)
 	}
 }
 
+/* Whether the path in use is sound, for those who may do something about it. */
+static void doubt(struct cf_ice_agent *agent)
+{
+	bool doubt = agent->state == CF_ICE_DISCONNECTED ||
+		     (agent->data && agent->data->gen == agent->cur.id && ice_suspect(agent));
+
+	if (agent->doubt == doubt)
+		return;
+	agent->doubt = doubt;
+	agent->out_doubt = true;
+}
+
 void ice_select(struct cf_ice_agent *agent)
 {
 	const struct ice_pair *before = agent->selected;
@@ -435,6 +471,7 @@ void ice_select(struct cf_ice_agent *agent)
 	else
 		state_without_path(agent);
 	drop_old(agent);
+	doubt(agent);
 }
 
 static uint64_t future(const struct cf_ice_agent *agent, uint64_t at)

@@ -83,16 +83,63 @@ static void derive_state(struct cf_peer *peer)
 		set_state(peer, CF_PEER_CONNECTED);
 }
 
-static void on_selected(struct cf_peer *peer, const struct cf_ice_path *path)
+static void on_selected(struct cf_peer *peer, const struct cf_ice_path *path,
+	enum cf_ice_cause cause, uint64_t gap_us)
 {
+	static const enum cf_peer_cause causes[] = {[CF_ICE_CAUSE_FIRST] = CF_PEER_CAUSE_FIRST,
+		[CF_ICE_CAUSE_BETTER] = CF_PEER_CAUSE_BETTER,
+		[CF_ICE_CAUSE_SILENCE] = CF_PEER_CAUSE_SILENCE,
+		[CF_ICE_CAUSE_BASE_GONE] = CF_PEER_CAUSE_NETWORK_CHANGED,
+		[CF_ICE_CAUSE_RELAY_GONE] = CF_PEER_CAUSE_RELAY_LOST,
+		[CF_ICE_CAUSE_REMOTE] = CF_PEER_CAUSE_REMOTE};
 	struct peer_server *server = server_of(peer, path->base);
 
 	peer->path = *path;
 	peer->path_known = true;
+	peer->cause = causes[cause];
+	peer->gap_ms = (uint32_t)(gap_us / CF_US_PER_MS);
 	if (server)
 		(void)!cf_turn_client_bind(server->turn, &path->to, now_of(peer));
-	if (peer->state == CF_PEER_CONNECTED)
-		peer->callbacks.path(path, peer->arg);
+}
+
+static bool same_path(const struct cf_ice_path *a, const struct cf_ice_path *b)
+{
+	return a->base == b->base && a->kind == b->kind && a->relays == b->relays &&
+	       a->via == b->via && cf_addr_eq(&a->to, &b->to) && a->local.type == b->local.type &&
+	       a->remote.type == b->remote.type && cf_addr_eq(&a->local.addr, &b->local.addr);
+}
+
+/* Behind the state: a path found while disconnected is told as well. */
+static void tell_path(struct cf_peer *peer)
+{
+	if (peer->freed || peer->state != CF_PEER_CONNECTED || !peer->path_known ||
+		(peer->path_told && same_path(&peer->path, &peer->told)))
+		return;
+	peer->told = peer->path;
+	peer->path_told = true;
+	peer->callbacks.path(&peer->told, peer->cause, peer->gap_ms, peer->arg);
+}
+
+const char *cf_peer_cause_name(enum cf_peer_cause cause)
+{
+	static const char *const names[] = {[CF_PEER_CAUSE_FIRST] = "first",
+		[CF_PEER_CAUSE_BETTER] = "better",
+		[CF_PEER_CAUSE_SILENCE] = "silence",
+		[CF_PEER_CAUSE_NETWORK_CHANGED] = "network-changed",
+		[CF_PEER_CAUSE_RELAY_LOST] = "relay-lost",
+		[CF_PEER_CAUSE_REMOTE] = "remote"};
+
+	return (unsigned)cause < CF_ARRAY_LEN(names) ? names[cause] : "unknown";
+}
+
+/* Nothing is sure any more: the user is told, and the network is looked at again. */
+static void on_doubt(struct cf_peer *peer, bool doubt)
+{
+	bool news = doubt && !peer->doubted;
+
+	peer->doubted = doubt;
+	if (news && peer->callbacks.doubt)
+		peer->callbacks.doubt(peer->arg);
 }
 
 static void on_permit(struct cf_peer *peer, const struct cf_ice_output *out)
@@ -123,7 +170,10 @@ static void on_output(struct cf_peer *peer, const struct cf_ice_output *out)
 		peer_send(peer, out->base, &out->addr, out->data.p, out->data.len);
 		break;
 	case CF_ICE_OUT_SELECTED:
-		on_selected(peer, &out->path);
+		on_selected(peer, &out->path, out->cause, out->gap_us);
+		break;
+	case CF_ICE_OUT_DOUBT:
+		on_doubt(peer, out->doubt);
 		break;
 	case CF_ICE_OUT_STATE:
 		break;
@@ -205,6 +255,8 @@ void peer_pump(struct cf_peer *peer)
 	}
 	if (!peer->freed)
 		derive_state(peer);
+	if (!peer->freed)
+		tell_path(peer);
 	peer->depth--;
 	if (peer->freed)
 		destroy(peer);
@@ -315,13 +367,30 @@ bool cf_peer_restart_for(struct cf_peer *peer, const char *ufrag)
 	return true;
 }
 
+void cf_peer_restart(struct cf_peer *peer)
+{
+	cf_ice_agent_restart(peer->ice, now_of(peer));
+	if (peer->remote_ufrag[0])
+		snprintf(peer->former_ufrag, sizeof(peer->former_ufrag), "%s", peer->remote_ufrag);
+	peer->remote_ufrag[0] = 0;
+	peer_pump_later(peer);
+}
+
+void cf_peer_regather(struct cf_peer *peer)
+{
+	cf_ice_agent_ask_again(peer->ice, now_of(peer));
+	peer_pump_later(peer);
+}
+
 int cf_peer_set_remote(struct cf_peer *peer, const struct cf_peer_remote *remote)
 {
 	int err;
 
 	if (strlen(remote->ufrag) >= sizeof(peer->remote_ufrag))
 		return CF_EINVAL;
-	if (strcmp(peer->remote_ufrag, remote->ufrag) == 0)
+	/* Behind a restart of ours, what was said before it says nothing new. */
+	if (strcmp(peer->remote_ufrag, remote->ufrag) == 0 ||
+		strcmp(peer->former_ufrag, remote->ufrag) == 0)
 		return 0;
 	if (!peer->dtls) {
 		err = peer_secure_start(peer, remote);
@@ -333,6 +402,7 @@ int cf_peer_set_remote(struct cf_peer *peer, const struct cf_peer_remote *remote
 	if (err)
 		return err;
 	snprintf(peer->remote_ufrag, sizeof(peer->remote_ufrag), "%s", remote->ufrag);
+	peer->former_ufrag[0] = 0;
 	if (!peer->checking_us)
 		peer->checking_us = now_of(peer);
 	peer_pump_later(peer);

@@ -44,14 +44,33 @@ enum cf_peer_state {
 	CF_PEER_FAILED,       /* no path, or the DTLS handshake failed: see cf_peer_failure() */
 };
 
+/* Why media goes another way than before. */
+enum cf_peer_cause {
+	CF_PEER_CAUSE_FIRST,           /* there was none before */
+	CF_PEER_CAUSE_BETTER,          /* a better path works */
+	CF_PEER_CAUSE_SILENCE,         /* the one before had stopped answering */
+	CF_PEER_CAUSE_NETWORK_CHANGED, /* its local address is gone */
+	CF_PEER_CAUSE_RELAY_LOST,      /* our relay is gone, or the way to it */
+	CF_PEER_CAUSE_REMOTE,          /* the other side chose */
+};
+
+/** "first", "better", "silence", "network-changed", "relay-lost", "remote". Static storage. */
+const char *cf_peer_cause_name(enum cf_peer_cause cause);
+
 struct cf_peer_callbacks {
 	/** A candidate to be signalled ("candidate:..."). */
 	void (*candidate)(const char *text, void *arg);
 	/** No more candidates for now. */
 	void (*gathered)(void *arg);
 	void (*state)(enum cf_peer_state state, void *arg);
-	/** The path in use changed; only while connected, and once on connecting. */
-	void (*path)(const struct cf_ice_path *path, void *arg);
+	/** The path in use changed; only while connected, and once on connecting. gap_ms: for how
+	 * long nothing had been heard on the one before when media moved. */
+	void (*path)(const struct cf_ice_path *path, enum cf_peer_cause cause, uint32_t gap_ms,
+		void *arg);
+	/** The path in use has gone quiet, or this machine's network changed; well before
+	 * CF_PEER_DISCONNECTED. Other connections to the same world are to be doubted too. May be
+	 * NULL. Comes once until the path is sound again. */
+	void (*doubt)(void *arg);
 	/** A decrypted packet; its bytes are lent until return and may be changed. */
 	void (*rtp)(uint8_t *packet, size_t n, uint64_t now_us, void *arg);
 	void (*rtcp)(uint8_t *packet, size_t n, uint64_t now_us, void *arg);
@@ -105,6 +124,14 @@ struct cf_peer_remote {
  * section 9). Makes new ones of ours, for the answer; the path in use stays until a new one is
  * found. Whether it was so. */
 bool cf_peer_restart_for(struct cf_peer *peer, const char *ufrag);
+
+/** Restarts ICE (RFC 8445 section 9): new credentials of ours for the next offer; all candidates
+ * are told anew by the callback. The path in use stays until a new one is found. */
+void cf_peer_restart(struct cf_peer *peer);
+
+/** Looks at the network again: interfaces, our outside addresses (STUN), relays. For whoever learns
+ * that something changed; the peer does so by itself when its path is in doubt. Cheap to repeat. */
+void cf_peer_regather(struct cf_peer *peer);
 
 /** What the other side's description says. A second time it does nothing, unless ICE was restarted
  * in between. 0, CF_EINVAL, CF_ENOMEM, CF_ECRYPTO; CF_ESTATE for other ICE credentials without a

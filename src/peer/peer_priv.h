@@ -77,6 +77,7 @@ struct cf_peer {
 	struct peer_early *early; /* owned; PEER_EARLY_MAX of them, NULL without any */
 	size_t n_early;
 	char remote_ufrag[257];
+	char former_ufrag[257];       /* before a restart of ours that is not answered yet */
 	struct cf_timer timer;        /* the earliest deadline of agent, TURN clients and DTLS */
 	struct cf_timer stream_timer; /* when TURN over TCP and TLS gets its turn */
 	struct cf_defer defer;
@@ -89,9 +90,14 @@ struct cf_peer {
 	bool streams_due; /* the head start of UDP is over */
 	bool bases_done;  /* told to the agent */
 	bool path_known;  /* the agent has selected one */
+	bool path_told;   /* `told` is what the user knows */
+	bool doubted;     /* the user was told so, and the path is not sound again yet */
 	bool freed;       /* by a callback: goes when the pump ends */
 	unsigned depth;   /* of the pump */
 	struct cf_ice_path path;
+	struct cf_ice_path told;
+	enum cf_peer_cause cause; /* of the change of path that is to be told */
+	uint32_t gap_ms;
 	uint64_t checking_us, connected_us;
 	char failure[160];
 };

@@ -118,6 +118,11 @@ void ice_call_drain(struct ice_call *call, int index)
 			side->n_paths++;
 			if (!side->data_us)
 				side->data_us = now(call);
+			side->cause = out.cause;
+			break;
+		case CF_ICE_OUT_DOUBT:
+			side->n_doubts += out.doubt;
+			side->doubt = out.doubt;
 			break;
 		case CF_ICE_OUT_STATE:
 			seen_state(call, side, out.state);

@@ -40,7 +40,9 @@ struct ice_side {
 	uint64_t completed_us, failed_us, disconnected_us;
 	struct cf_ice_path path;       /* the latest */
 	struct cf_ice_path first_path; /* when first connected */
-	unsigned n_paths, n_states, n_permits;
+	enum cf_ice_cause cause;       /* of the latest */
+	bool doubt;
+	unsigned n_paths, n_states, n_permits, n_doubts;
 	uint64_t n_sent;
 };
 

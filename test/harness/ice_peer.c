@@ -74,6 +74,8 @@ void peer_drain(struct cf_ice_agent *agent, struct peer_out *out, uint64_t now_u
 			out->n_selected++;
 			out->path = o.path;
 			break;
+		case CF_ICE_OUT_DOUBT:
+			break;
 		case CF_ICE_OUT_STATE:
 			out->n_states++;
 			out->state = o.state;
