@@ -15,14 +15,14 @@ ARGS ?=
 
 # $(call configure,FOLDER,OPTIONS,ENVIRONMENT): sets up a build folder, and anew when a file came or went.
 define configure
-	@mkdir -p $(1); { tools/sources src; tools/sources apps; tools/sources test; tools/sources fuzz; tools/sources examples; ls docs/man 2>/dev/null || true; } > $(1)/.files.new
+	@mkdir -p $(1); { tools/sources src; tools/sources apps; tools/sources test; tools/sources fuzz; tools/sources bench; tools/sources examples; ls docs/man 2>/dev/null || true; } > $(1)/.files.new
 	@if [ ! -f $(1)/build.ninja ]; then $(3) meson setup $(1) $(2) >$(1)/.setup.log 2>&1 || { cat $(1)/.setup.log; exit 1; }; \
 	elif ! cmp -s $(1)/.files $(1)/.files.new; then meson setup --reconfigure $(1) >$(1)/.setup.log 2>&1 || { cat $(1)/.setup.log; exit 1; }; fi
 	@mv $(1)/.files.new $(1)/.files
 endef
 
 .PHONY: help deps test-deps build build-asan build-tsan build-fuzz run test check check-tsan check-integ netlab \
-	fuzz fuzz-brief lint fmt cover docs install ci clean
+	bench fuzz fuzz-brief lint fmt cover docs install ci clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,12 @@ check-integ: test-deps ## tests of the real daemon on loopback
 
 netlab: test-deps build ## a call through every pair of networks, as root
 	@netlab/netlab pairs $(ARGS)
+
+bench: ## measure beside peers: ARGS='relay srtp --quick --write'; see docs/benchmarks.md
+	@tools/install-deps build bench
+	$(call configure,build-bench,-Dtests=false -Dbench=true,)
+	@$(NINJA) -C build-bench
+	@CALLFLOW_BUILD=$(CURDIR)/build-bench bench/bench $(ARGS)
 
 fuzz: build-fuzz ## fuzz one target: T=sdp S=60
 	@tools/fuzz $(T) $(S)
