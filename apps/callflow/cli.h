@@ -60,6 +60,9 @@ int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** A service by the connection string; NULL after having said what is missing. */
 struct callflow_service *cli_service(void);
 
+/** The same; without connection string by endpoint and token, as the user. */
+struct callflow_service *cli_service_or_user(void);
+
 /** One JSON object on a line: begin, members, end. */
 void cli_json_begin(const char *event);
 void cli_json_text(const char *name, const char *value); /* NULL value: left out */

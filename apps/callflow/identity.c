@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* user create, user delete, token issue, token revoke, trace, usage: what the access key may do. */
+/* user create, user delete, token issue, token revoke, trace: what the access key may do. */
 #include "cli.h"
 
 #include <string.h>
-#include <time.h>
 
 static const char *scopes;
 static const char *ttl;
-static const char *from;
-static const char *to;
 
 const struct cli_option cli_token_options[] = {
 	{"scope", "SCOPES", "space-separated: voip (default), voip.join, chat", .text = &scopes},
 	{"ttl", "TIME", "60m to 24h (default)", .text = &ttl},
-	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
-};
-
-const struct cli_option cli_usage_options[] = {
-	{"from", "TIME", "rows that began then or later, UTC", .text = &from},
-	{"to", "TIME", "rows that began before", .text = &to},
 	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -133,36 +124,4 @@ int cli_trace(int argc, char **argv)
 	(void)argc;
 	snprintf(path, sizeof(path), "/calling/2026-11-01/calls/%.100s/trace", argv[0]);
 	return print_resource(path, "trace");
-}
-
-/* "2026-01-31" or "2026-01-31T12:00:00Z" in milliseconds since 1970; -1 for anything else. */
-static long long parse_time(const char *text)
-{
-	struct tm tm = {.tm_mday = 1};
-	const char *rest = strptime(text, "%Y-%m-%d", &tm);
-
-	if (rest && *rest == 'T')
-		rest = strptime(rest, "T%H:%M:%S", &tm);
-	if (!rest || (*rest && strcmp(rest, "Z") != 0))
-		return -1;
-	return (long long)timegm(&tm) * 1000;
-}
-
-int cli_usage(int argc, char **argv)
-{
-	char path[256];
-	long long from_ms = from ? parse_time(from) : 0, to_ms = to ? parse_time(to) : 0;
-	size_t n;
-
-	(void)argc;
-	(void)argv;
-	if (from_ms < 0 || to_ms < 0) {
-		cli_fail("--from and --to want a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
-		return EXIT_USAGE;
-	}
-	n = (size_t)snprintf(
-		path, sizeof(path), "/calling/2026-11-01/usage?limit=10000&from=%lld", from_ms);
-	if (to)
-		snprintf(path + n, sizeof(path) - n, "&to=%lld", to_ms);
-	return print_resource(path, "usage");
 }

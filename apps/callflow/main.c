@@ -14,7 +14,8 @@ const struct cli_command cli_commands[] = {
 		cli_token_issue},
 	{"token revoke", "USER", "revoke all tokens of a user", NULL, 1, 1, cli_token_revoke},
 	{"trace", "CALL", "the whole story of a call, as JSON", NULL, 1, 1, cli_trace},
-	{"usage", "", "relay use and call minutes, as JSON", cli_usage_options, 0, 0, cli_usage},
+	{"usage", "", "relay use and call minutes: rows, or sums with --by", cli_usage_options, 0,
+		0, cli_usage},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 

@@ -168,21 +168,38 @@ void cli_load_settings(void)
 	fclose(file);
 }
 
+static struct callflow_service *open_service(const struct callflow_service_options *options)
+{
+	struct callflow_service *service = NULL;
+	int err = callflow_service_new(&service, options);
+
+	if (err < 0)
+		cli_fail("%s: %s", options->token ? "endpoint" : "connection string",
+			callflow_error_text(err));
+	return service;
+}
+
 struct callflow_service *cli_service(void)
 {
 	struct callflow_service_options options = {
 		.connection_string = cli_settings.connection_string,
 		.ca_file = cli_settings.ca_file};
-	struct callflow_service *service = NULL;
-	int err;
 
 	if (!options.connection_string) {
 		cli_fail("needs a connection string: give --connection-string, set "
 			 "CALLFLOW_CONNECTION_STRING, or start `callflowd --dev` in this folder");
 		return NULL;
 	}
-	err = callflow_service_new(&service, &options);
-	if (err < 0)
-		cli_fail("connection string: %s", callflow_error_text(err));
-	return service;
+	return open_service(&options);
+}
+
+struct callflow_service *cli_service_or_user(void)
+{
+	struct callflow_service_options options = {.endpoint = cli_settings.endpoint,
+		.token = cli_settings.token,
+		.ca_file = cli_settings.ca_file};
+
+	return options.endpoint && options.token && !cli_settings.connection_string
+		       ? open_service(&options)
+		       : cli_service();
 }

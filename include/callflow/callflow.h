@@ -196,6 +196,9 @@ CALLFLOW_API int callflow_dtmf(
 struct callflow_service_options {
 	const char *connection_string; /* "endpoint=https://...;accesskey=..." */
 	const char *ca_file;           /* PEM file, NULL: the system's */
+	/* Instead of the connection string, for what a user may see too: */
+	const char *endpoint; /* "https://host[:port]" */
+	const char *token;    /* user access token */
 };
 
 /** 0, CALLFLOW_EINVAL for a malformed connection string, CALLFLOW_ENOMEM, CALLFLOW_EIO. */
@@ -227,6 +230,34 @@ CALLFLOW_API int callflow_token_revoke(struct callflow_service *service, const c
 CALLFLOW_API int callflow_service_get(
 	struct callflow_service *service, const char *path, char **ret_json);
 CALLFLOW_API void callflow_text_free(char *text);
+
+/* Usage: what was relayed and who was in a call how long. docs/usage.md explains the columns. */
+
+enum callflow_format {
+	CALLFLOW_FORMAT_TEXT, /* a table for people */
+	CALLFLOW_FORMAT_JSON, /* one object per line */
+	CALLFLOW_FORMAT_CSV   /* RFC 4180; no cell is taken for a formula */
+};
+
+/* Which rows; NULL does not narrow. Times: "2026-11-01", RFC 3339, "-7d". */
+struct callflow_usage_query {
+	const char *from; /* rows that began then or later */
+	const char *to;   /* and before that */
+	const char *call_id;
+	const char *user;
+	const char *kind;      /* "relay" or "leg" */
+	const char *transport; /* "udp", "tcp", "tls" */
+	const char *by;        /* sums by "call", "user", "transport", "day", "total" */
+	enum callflow_format format;
+};
+
+/** Takes one line with its end; line is borrowed until return and not zero-terminated. */
+typedef void callflow_line_fn(const char *line, size_t len, void *arg);
+
+/** All rows, or sums, that the query means, line by line, a header first (not in JSON). The number
+ * of rows, or an error. */
+CALLFLOW_API int callflow_usage(struct callflow_service *service,
+	const struct callflow_usage_query *query, callflow_line_fn *fn, void *arg);
 
 #ifdef __cplusplus
 }

@@ -43,7 +43,8 @@ static const struct cf_route ROUTES[] = {
 	{"POST", CALLING "/calls/{id}:hangup", no_fn, R(TOKEN, NONE, NULL, true, false, call_hangup)},
 	{"POST", CALLING "/calls/{id}:report", no_fn, R(TOKEN, NONE, NULL, true, false, call_report)},
 	{"GET", CALLING "/calls/{id}/trace", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, call_trace)},
-	{"GET", CALLING "/usage", no_fn, R(KEY, NONE, NULL, false, false, usage)},
+	{"GET", CALLING "/usage", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, usage)},
+	{"GET", CALLING "/usage:summarize", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, usage_summarize)},
 	{"GET", "/openapi.yaml", no_fn, R(PUBLIC, NONE, NULL, false, false, openapi)},
 	{"GET", "/healthz", no_fn, R(PUBLIC, NONE, NULL, false, false, health)},
 	{"GET", "/readyz", no_fn, R(PUBLIC, NONE, NULL, false, false, ready)},
@@ -203,6 +204,7 @@ static void on_heartbeat(struct cf_timer *timer, void *arg)
 	struct cf_api *api = arg;
 
 	cf_api_devices_heartbeat(api);
+	cf_api_usage_mark(api);
 	(void)!cf_timer_after(timer, api->options.loop, HEARTBEAT_LOOK_US, on_heartbeat, api);
 }
 

@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "auth/token.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "http/router.h"
@@ -14,7 +15,8 @@
 #define CF_API_HOST_MAX 262
 #define CF_API_USERS_MAX 20000 /* in the cache */
 #define CF_API_REPEAT_MAX 160
-#define CF_API_EVENT_BYTES (512 * 1024) /* events kept for one device */
+#define CF_API_MARK_US (30 * CF_US_PER_S) /* how often the store hears that we live */
+#define CF_API_EVENT_BYTES (512 * 1024)   /* events kept for one device */
 
 enum cf_api_auth { CF_API_PUBLIC, CF_API_KEY, CF_API_TOKEN, CF_API_KEY_OR_TOKEN };
 
@@ -109,7 +111,9 @@ struct cf_api {
 	uint64_t seed;
 	uint64_t n_requests, n_refused, n_events;
 	size_t n_streams;
-	size_t n_batches; /* not yet committed */
+	size_t n_relays;    /* allocations with an open row */
+	uint64_t marked_us; /* when the store last heard that we live */
+	size_t n_batches;   /* not yet committed */
 	bool draining;
 	bool restored;
 	bool freeing;
@@ -227,6 +231,11 @@ void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *
 /** Writes a call as it is now. */
 void cf_api_call_stored(struct cf_api *api, const char *call_id);
 
+/* ---- usage.c ---- */
+
+/** Tells the store now and then that relays still run: where a crash closes their rows. */
+void cf_api_usage_mark(struct cf_api *api);
+
 /* ---- handlers ---- */
 
 void cf_api_identity_create(struct cf_api_req *req);
@@ -247,6 +256,7 @@ void cf_api_call_hangup(struct cf_api_req *req);
 void cf_api_call_report(struct cf_api_req *req);
 void cf_api_call_trace(struct cf_api_req *req);
 void cf_api_usage(struct cf_api_req *req);
+void cf_api_usage_summarize(struct cf_api_req *req);
 void cf_api_openapi(struct cf_api_req *req);
 void cf_api_health(struct cf_api_req *req);
 void cf_api_ready(struct cf_api_req *req);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls: the routes below /calling/2026-11-01/calls, and usage. */
+/* Calls: the routes below /calling/2026-11-01/calls. */
 #include "api/api_priv.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -7,8 +7,6 @@
 #include "call/snapshot.h"
 
 #include <stdio.h>
-
-#define USAGE_MAX 10000
 
 static void bad_body(struct cf_api_req *req)
 {
@@ -451,87 +449,6 @@ void cf_api_call_trace(struct cf_api_req *req)
 	/* What was traced in this turn has to be in the store before it is read. */
 	cf_api_flush(req->api);
 	err = cf_store_read(req->api->options.store, CF_STORE_CALL_GET, &v, 1, trace_allowed, req);
-	if (err < 0)
-		cf_api_fail_err(req, CF_EAGAIN);
-}
-
-/* ---- usage ---- */
-
-static const char *const USAGE_COLUMNS[] = {"id", "kind", "callId", "resource", "user",
-	"endpointId", "transport", "startedOn", "endedOn", "ended", "code", "subcode",
-	"clientInBytes", "clientOutBytes", "peerInBytes", "peerOutBytes", "clientInPackets",
-	"clientOutPackets", "peerInPackets", "peerOutPackets"};
-
-static json_t *usage_row(const struct cf_store_rows *rows, size_t row)
-{
-	json_t *out = json_object();
-
-	for (size_t i = 0; i < CF_ARRAY_LEN(USAGE_COLUMNS); i++) {
-		const struct cf_store_value *v = cf_store_at(rows, row, i);
-		const char *name = USAGE_COLUMNS[i];
-
-		if (strcmp(name, "startedOn") == 0 || strcmp(name, "endedOn") == 0)
-			json_object_set_new(out, name, cf_api_time(v->number));
-		else if (strcmp(name, "ended") == 0)
-			json_object_set_new(out, name, json_boolean(v->number));
-		else if (v->type == CF_STORE_TEXT)
-			json_object_set_new(out, name, json_string(v->text));
-		else if (v->type == CF_STORE_INT)
-			json_object_set_new(out, name, json_integer(v->number));
-	}
-	return out;
-}
-
-static void usage_read(int err, const struct cf_store_rows *rows, void *arg)
-{
-	struct cf_api_req *req = arg;
-	json_t *list;
-
-	if (err < 0) {
-		cf_api_fail(req, 503, "StoreUnavailable", "The store is not available; try again.");
-		return;
-	}
-	list = json_array();
-	for (size_t i = 0; i < rows->n_rows; i++)
-		json_array_append_new(list, usage_row(rows, i));
-	cf_api_reply(req, 200, json_pack("{s:o}", "value", list));
-}
-
-/* A query parameter in milliseconds since 1970; false: it is there and is no number. */
-static bool query_ms(const struct cf_api_req *req, const char *name, int64_t *value)
-{
-	char text[32];
-	uint64_t number;
-	int n = cf_query_get(req->http->query, name, text, sizeof(text));
-
-	if (n == CF_ENOTFOUND)
-		return true;
-	if (n < 0 || cf_text_u64(text, (size_t)n, &number) < 0 || number > INT64_MAX)
-		return false;
-	*value = (int64_t)number;
-	return true;
-}
-
-void cf_api_usage(struct cf_api_req *req)
-{
-	int64_t from = 0, to = INT64_MAX, limit = USAGE_MAX;
-	char call[CF_CALL_ID_MAX], user[CF_RAWID_TEXT_MAX];
-	bool has_call = cf_query_get(req->http->query, "callId", call, sizeof(call)) > 0;
-	bool has_user = cf_query_get(req->http->query, "user", user, sizeof(user)) > 0;
-	int err;
-
-	if (!query_ms(req, "from", &from) || !query_ms(req, "to", &to) ||
-		!query_ms(req, "limit", &limit) || limit > USAGE_MAX) {
-		cf_api_fail(req, 400, "BadRequest",
-			"from and to are milliseconds since 1970, limit is at most %d.", USAGE_MAX);
-		return;
-	}
-	cf_api_flush(req->api);
-	err = cf_store_read(req->api->options.store, CF_STORE_USAGE_GET,
-		(struct cf_store_value[]){cf_store_int(from), cf_store_int(to),
-			cf_store_text(has_call ? call : NULL),
-			cf_store_text(has_user ? user : NULL), cf_store_int(limit)},
-		5, usage_read, req);
 	if (err < 0)
 		cf_api_fail_err(req, CF_EAGAIN);
 }

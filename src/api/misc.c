@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is about the service itself: its description, health, metrics; usage from the relay. */
+/* What is about the service itself: its description, health, metrics. */
 #include "api/api_priv.h"
-#include "auth/turn_credential.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -95,59 +94,4 @@ void cf_api_metrics(struct cf_api_req *req)
 	else
 		reply_text(req, 200, "text/plain; version=0.0.4", cf_buf_view(&out));
 	cf_buf_done(&out);
-}
-
-/* ---- the relay's usage ---- */
-
-static void text_of(char *out, size_t cap, struct cf_view text)
-{
-	snprintf(out, cap, "%.*s", (int)text.len, (const char *)text.p);
-}
-
-static void relay_trace(
-	struct cf_api *api, const struct cf_api_relay_usage *usage, const char *call, bool first)
-{
-	json_t *detail = json_pack("{s:s,s:s,s:I,s:I}", "allocation", usage->id, "transport",
-		usage->transport, "bytesFromClient", (json_int_t)usage->client_in_bytes,
-		"bytesToClient", (json_int_t)usage->client_out_bytes);
-	char *text = detail ? cf_json_text(detail, NULL) : NULL;
-
-	/* The call may be over, or its trace full: the usage row says it all the same. */
-	(void)!cf_call_trace_add(api->domain, call, "relay", first ? "allocated" : "released", text,
-		cf_api_now(api));
-	cf_free(text);
-	cf_json_free(detail);
-}
-
-void cf_api_relay_usage(struct cf_api *api, const struct cf_api_relay_usage *u, bool first)
-{
-	char call[CF_TURN_CALL_MAX + 1] = "", resource[CF_RAWID_PART_MAX + 1] = "",
-				     user[CF_TURN_USERNAME_MAX] = "";
-	struct cf_turn_identity id;
-
-	if (cf_turn_username_parse(&id, u->username) == 0) {
-		text_of(call, sizeof(call), cf_view_is(id.call, "-") ? cf_view_str("") : id.call);
-		text_of(resource, sizeof(resource), id.resource);
-		snprintf(user, sizeof(user), "8:acs:%.*s_%.*s", (int)id.resource.len,
-			(const char *)id.resource.p, (int)id.user.len, (const char *)id.user.p);
-	} else {
-		text_of(user, sizeof(user), u->username);
-	}
-	(void)cf_api_write(api, CF_STORE_USAGE_PUT,
-		(struct cf_store_value[]){cf_store_text(u->id), cf_store_text("relay"),
-			cf_store_text(call), cf_store_text(resource), cf_store_text(user),
-			cf_store_text(NULL), cf_store_text(u->transport),
-			cf_store_int(u->start_wall_ms), cf_store_int(u->end_wall_ms),
-			cf_store_int(u->ended), cf_store_int(0), cf_store_int(0),
-			cf_store_int((int64_t)u->client_in_bytes),
-			cf_store_int((int64_t)u->client_out_bytes),
-			cf_store_int((int64_t)u->peer_in_bytes),
-			cf_store_int((int64_t)u->peer_out_bytes),
-			cf_store_int((int64_t)u->client_in_packets),
-			cf_store_int((int64_t)u->client_out_packets),
-			cf_store_int((int64_t)u->peer_in_packets),
-			cf_store_int((int64_t)u->peer_out_packets)},
-		20);
-	if (*call && (first || u->ended))
-		relay_trace(api, u, call, first);
 }

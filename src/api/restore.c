@@ -75,6 +75,15 @@ static void events_read(int err, const struct cf_store_rows *rows, void *arg)
 	step_done(s, err);
 }
 
+/* Nobody can take it up again: its legs end where they were last counted. */
+static void give_up(struct cf_api *api, const char *id)
+{
+	struct cf_store_value v = cf_store_text(id);
+
+	cf_log(CF_LOG_DEBUG, "api", id, "the call could not be taken up again");
+	(void)cf_api_write(api, CF_STORE_USAGE_CLOSE, &v, 1);
+}
+
 static void calls_read(int err, const struct cf_store_rows *rows, void *arg)
 {
 	struct restoring *s = arg;
@@ -87,7 +96,7 @@ static void calls_read(int err, const struct cf_store_rows *rows, void *arg)
 		if (cf_json_parse(&data, text, strlen(text), NULL) < 0 ||
 			cf_call_restore(s->api->domain, json_object_get(data, "restore"),
 				cf_api_now(s->api)) < 0)
-			cf_log(CF_LOG_DEBUG, "api", id, "the call could not be taken up again");
+			give_up(s->api, id);
 		cf_json_free(data);
 	}
 	step_done(s, err);
@@ -109,6 +118,8 @@ int cf_api_restore(struct cf_api *api, void (*done)(int err, void *arg), void *a
 	if (!s)
 		return CF_ENOMEM;
 	*s = (struct restoring){.api = api, .done = done, .arg = arg};
+	(void)cf_api_write(api, CF_STORE_USAGE_RECOVER, NULL, 0);
+	cf_api_flush(api);
 	for (size_t i = 0; i < CF_ARRAY_LEN(steps); i++) {
 		err = cf_store_read(api->options.store, steps[i].read, NULL, 0, steps[i].fn, s);
 		if (err == 0) {

@@ -4,8 +4,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "client/client_priv.h"
+#include "client/service_priv.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct callflow_service {
 	struct cf_loop *loop;
 	struct cf_http_client *http;
 	struct cf_access_key key;
+	char *bearer;     /* "Bearer TOKEN"; NULL: the key signs */
 	char *endpoint;   /* "https://host[:port]" */
 	const char *host; /* part of it */
 	char error[512];
@@ -25,37 +27,60 @@ struct callflow_service {
 	char *body; /* owned */
 };
 
-int callflow_service_new(
-	struct callflow_service **ret_service, const struct callflow_service_options *options)
+/* Endpoint and key of the connection string, or endpoint and token. */
+static int take_identity(
+	struct callflow_service *service, const struct callflow_service_options *options)
 {
-	struct callflow_service *service;
-	struct cf_http_client_options http;
-	struct cf_view endpoint;
+	struct cf_view endpoint = cf_view_str(options->endpoint);
+	size_t n = options->token ? strlen(options->token) + sizeof("Bearer ") : 0;
 
-	if (!options || !options->connection_string)
-		return CF_EINVAL;
-	service = cf_alloc(sizeof(*service));
-	if (!service)
-		return CF_ENOMEM;
-	if (cf_connection_string_parse(
-		    &endpoint, &service->key, cf_view_str(options->connection_string)) < 0) {
-		callflow_service_free(service);
+	if (options->token && options->endpoint) {
+		service->bearer = cf_alloc(n);
+		if (!service->bearer)
+			return CF_ENOMEM;
+		snprintf(service->bearer, n, "Bearer %s", options->token);
+	} else if (!options->connection_string ||
+		   cf_connection_string_parse(
+			   &endpoint, &service->key, cf_view_str(options->connection_string)) < 0) {
 		return CF_EINVAL;
 	}
 	if (endpoint.len && endpoint.p[endpoint.len - 1] == '/')
 		endpoint.len--;
 	service->endpoint = cf_strndup((const char *)endpoint.p, endpoint.len);
+	if (!service->endpoint)
+		return CF_ENOMEM;
+	service->host = strstr(service->endpoint, "://");
+	service->host = service->host ? service->host + 3 : service->endpoint;
+	return 0;
+}
+
+int callflow_service_new(
+	struct callflow_service **ret_service, const struct callflow_service_options *options)
+{
+	struct callflow_service *service;
+	struct cf_http_client_options http;
+	int err;
+
+	if (!options)
+		return CF_EINVAL;
+	service = cf_alloc(sizeof(*service));
+	if (!service)
+		return CF_ENOMEM;
+	err = take_identity(service, options);
+	if (err < 0) {
+		callflow_service_free(service);
+		return err;
+	}
 	service->loop = cf_loop_new();
 	cf_http_client_options_defaults(&http);
 	http.base_url = service->endpoint;
 	http.ca_file = options->ca_file;
-	if (service->endpoint && service->loop)
+	if (service->loop)
 		service->http = cf_http_client_new(service->loop, &http);
-	if (!service->http || !service->endpoint) {
+	if (!service->http) {
 		callflow_service_free(service);
 		return CF_EIO;
 	}
-	service->host = strstr(service->endpoint, "://") + 3;
 	*ret_service = service;
 	return 0;
 }
@@ -67,6 +92,9 @@ struct callflow_service *callflow_service_free(struct callflow_service *service)
 	cf_http_client_free(service->http);
 	cf_loop_free(service->loop);
 	cf_wipe(&service->key, sizeof(service->key));
+	if (service->bearer)
+		cf_wipe(service->bearer, strlen(service->bearer));
+	cf_free(service->bearer);
 	cf_free(service->endpoint);
 	cf_free(service->body);
 	return cf_free(service);
@@ -109,62 +137,93 @@ static int code_of(int status)
 			       : CF_EINVAL;
 }
 
-/* Sends a signed request and waits: the HTTP status below 300, or an error. */
-static int request(
+/* The headers that say who asks; their number. */
+static int identify(struct callflow_service *service, const struct cf_acs_hmac_request *request,
+	struct cf_acs_hmac_headers *sign, struct cf_http_header headers[static 3])
+{
+	int err;
+
+	if (service->bearer) {
+		headers[0] = (struct cf_http_header){"authorization", service->bearer};
+		return 1;
+	}
+	err = cf_acs_hmac_sign(sign, request, &service->key, cf_clock_wall_ms());
+	headers[0] = (struct cf_http_header){"authorization", sign->authorization};
+	headers[1] = (struct cf_http_header){"x-ms-date", sign->date};
+	headers[2] = (struct cf_http_header){"x-ms-content-sha256", sign->content_sha256};
+	return err < 0 ? err : 3;
+}
+
+int client_service_request(
 	struct callflow_service *service, const char *method, const char *path, const char *body)
 {
 	struct cf_acs_hmac_headers sign;
-	struct cf_acs_hmac_request signed_request = {.method = cf_view_str(method),
+	struct cf_acs_hmac_request asked = {.method = cf_view_str(method),
 		.target = cf_view_str(path),
 		.host = cf_view_str(service->host),
 		.body = cf_view_str(body)};
 	char id[CF_UUID_TEXT_MAX];
-	struct cf_http_header headers[] = {{"x-ms-date", sign.date},
-		{"x-ms-content-sha256", sign.content_sha256}, {"authorization", sign.authorization},
-		{"repeatability-request-id", cf_rand_uuid(id)}};
-	struct cf_http_call_options options = {.method = method,
-		.path = path,
-		.headers = headers,
-		.n_headers = CF_ARRAY_LEN(headers),
-		.body = cf_view_str(body)};
-	int err = cf_acs_hmac_sign(&sign, &signed_request, &service->key, cf_clock_wall_ms());
+	struct cf_http_header headers[4];
+	struct cf_http_call_options options = {
+		.method = method, .path = path, .headers = headers, .body = cf_view_str(body)};
+	int n = identify(service, &asked, &sign, headers), err = n < 0 ? n : 0;
 
 	service->answered = false;
 	snprintf(service->error, sizeof(service->error), "no answer");
-	if (!err)
+	if (!err) {
+		headers[n++] =
+			(struct cf_http_header){"repeatability-request-id", cf_rand_uuid(id)};
+		options.n_headers = (size_t)n;
 		err = cf_http_client_request(service->http, &options, on_answer, service, NULL);
+	}
 	while (!err && !service->answered)
 		err = cf_loop_run_once(service->loop, -1);
 	return err ? err : code_of(service->status);
 }
 
-/* A raw id as a path segment: what is not unreserved is escaped (RFC 3986 section 2.1). */
-static void escape(char *out, size_t cap, const char *text)
+int client_service_fail(struct callflow_service *service, int err, const char *format, ...)
 {
-	size_t n = 0;
+	va_list args;
 
-	for (; *text && n + 4 < cap; text++) {
+	va_start(args, format);
+	vsnprintf(service->error, sizeof(service->error), format, args);
+	va_end(args);
+	return err;
+}
+
+int client_escape(struct cf_buf *out, const char *text)
+{
+	int err = 0;
+
+	for (; *text && err == 0; text++) {
 		unsigned char c = (unsigned char)*text;
 
 		if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '-' ||
 			c == '_' || c == '.')
-			out[n++] = (char)c;
+			err = cf_buf_append(out, text, 1);
 		else
-			n += (size_t)snprintf(out + n, cap - n, "%%%02X", c);
+			err = cf_buf_printf(out, "%%%02X", c);
 	}
-	out[n] = 0;
+	return err;
 }
 
 static int request_user(struct callflow_service *service, const char *method, const char *user_id,
 	const char *verb, const char *body)
 {
-	char id[3 * CALLFLOW_USER_ID_MAX], path[3 * CALLFLOW_USER_ID_MAX + 128];
+	struct cf_buf path;
+	int err;
 
-	if (strlen(user_id) >= CALLFLOW_USER_ID_MAX)
-		return CF_EINVAL;
-	escape(id, sizeof(id), user_id);
-	snprintf(path, sizeof(path), "/identities/%s%s" IDENTITY_VERSION, id, verb);
-	return request(service, method, path, body);
+	cf_buf_init(&path, 3 * CALLFLOW_USER_ID_MAX + 128);
+	err = strlen(user_id) < CALLFLOW_USER_ID_MAX ? cf_buf_append_str(&path, "/identities/")
+						     : CF_EINVAL;
+	if (err == 0)
+		err = client_escape(&path, user_id);
+	if (err == 0)
+		err = cf_buf_printf(&path, "%s" IDENTITY_VERSION "%c", verb, 0);
+	if (err == 0)
+		err = client_service_request(service, method, (const char *)path.p, body);
+	cf_buf_done(&path);
+	return err;
 }
 
 /* Copies a string of the answer; CF_EBADMSG when it is not there or too long. */
@@ -178,7 +237,7 @@ static int take_text(const json_t *value, const char *key, char *out, size_t cap
 	return 0;
 }
 
-static json_t *answer_of(const struct callflow_service *service)
+json_t *client_service_answer(const struct callflow_service *service)
 {
 	json_t *value = NULL;
 
@@ -192,11 +251,11 @@ static json_t *answer_of(const struct callflow_service *service)
 int callflow_user_create(struct callflow_service *service, char ret_user_id[CALLFLOW_USER_ID_MAX])
 {
 	CF_JSON_AUTOFREE json_t *answer = NULL;
-	int err = request(service, "POST", "/identities" IDENTITY_VERSION, "{}");
+	int err = client_service_request(service, "POST", "/identities" IDENTITY_VERSION, "{}");
 
 	if (err < 0)
 		return err;
-	answer = answer_of(service);
+	answer = client_service_answer(service);
 	return take_text(
 		json_object_get(answer, "identity"), "id", ret_user_id, CALLFLOW_USER_ID_MAX);
 }
@@ -237,7 +296,7 @@ int callflow_token_issue(struct callflow_service *service, const char *user_id, 
 	err = request_user(service, "POST", user_id, "/:issueAccessToken", body);
 	if (err < 0)
 		return err;
-	answer = answer_of(service);
+	answer = client_service_answer(service);
 	err = take_text(answer, "token", ret_token, CALLFLOW_TOKEN_MAX);
 	return err ? err : take_text(answer, "expiresOn", ret_expires_on, 64);
 }
@@ -251,7 +310,7 @@ int callflow_token_revoke(struct callflow_service *service, const char *user_id)
 
 int callflow_service_get(struct callflow_service *service, const char *path, char **ret_json)
 {
-	int err = request(service, "GET", path, "");
+	int err = client_service_request(service, "GET", path, "");
 
 	if (err < 0)
 		return err;

@@ -60,6 +60,11 @@ enum cf_store_write {
 	 * the client, bytes to the client, bytes from the peer, bytes to the peer, and the four
 	 * again in packets: never less than what is there. */
 	CF_STORE_USAGE_PUT,
+	/* (no parameters) Ends the rows that a crash left open: relay rows at the mark "alive" or
+	 * their own last end, whichever is later; legs whose call has ended. */
+	CF_STORE_USAGE_RECOVER,
+	CF_STORE_USAGE_CLOSE,  /* call_id: ends its open rows as they are */
+	CF_STORE_MARK_PUT,     /* name, value: never less than what is there */
 	CF_STORE_PRUNE_REPEAT, /* before_ms */
 	CF_STORE_PRUNE_CALLS,  /* before_ms: calls ended before, and their traces */
 	CF_STORE_PRUNE_USAGE,  /* before_ms: ended before */
@@ -75,9 +80,21 @@ enum cf_store_read {
 	CF_STORE_CALLS_OPEN,    /* -> id, data */
 	CF_STORE_CALL_GET,      /* id -> from_raw_id, to_raw_id, created_ms, ended_ms, data */
 	CF_STORE_TRACE_GET, /* call_id -> seq, wall_ms, room, kind, endpoint_id, detail; in order */
-	/* from_ms, to_ms (of start), call_id or null, user or null, limit -> the columns of
-	 * CF_STORE_USAGE_PUT; in order of start */
+	/* from_ms, to_ms (of start), then call_id, user, kind, transport (each or null), after_ms,
+	 * after_id (of the row to go on behind, or nulls), limit -> the columns of
+	 * CF_STORE_USAGE_PUT; in order of start, then id */
 	CF_STORE_USAGE_GET,
+	CF_STORE_USAGE_OF_CALL, /* the same, call_id is not null */
+	CF_STORE_USAGE_OF_USER, /* the same, user is not null */
+	/* The same filters, then "call", "user", "transport", "day" or "total", the key to go on
+	 * behind or null, limit -> key, records, ms of relay rows, ms of legs, bytes from and to
+	 * the client, bytes from and to the peer, the four again in packets; in order of key */
+	CF_STORE_USAGE_SUM,
+	CF_STORE_USAGE_SUM_OF_CALL,
+	CF_STORE_USAGE_SUM_OF_USER,
+	/* from_ms, to_ms (of the end), after_ms, after_id, limit -> as CF_STORE_USAGE_GET, ended
+	 * rows only; in order of end, then id */
+	CF_STORE_USAGE_ENDED,
 	CF_STORE_N_READS
 };
 

@@ -245,6 +245,8 @@ def whole_call(service):
     assert service.send("GET", f"{CALLING}/calls/{pair.call}").json["end"]["code"] == 0
     rows = service.send("GET", f"{CALLING}/usage?callId={pair.call}").json["value"]
     assert len(rows) == 2 and all(row["ended"] for row in rows)
+    own = service.send("GET", f"{CALLING}/usage:summarize?groupBy=call", token=pair.alice_token).json["value"]
+    assert [s["callId"] for s in own] == [pair.call] and own[0]["records"] == 1, own
     pair.close()
     assert service.send("DELETE", f"{CALLING}/endpoints/{pair.a}", token=pair.alice_token).status == 204
 

@@ -110,7 +110,9 @@ def new_token(env, user):
 
 
 def usage(env, call_id, kind):
-    return [row for row in answer(env, "usage")["value"] if row["callId"] == call_id and row["kind"] == kind]
+    status, out, err = ask(env, "usage", "--json", "--call", call_id, "--kind", kind)
+    assert status == 0, f"callflow usage: {status} {err}"
+    return [json.loads(line) for line in out.splitlines()]
 
 
 def wait_until(condition, what, wait_s=WAIT_S):

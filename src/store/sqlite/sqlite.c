@@ -36,6 +36,10 @@ static const char *const SCHEMA[] = {
 	" peer_in_packets INTEGER NOT NULL, peer_out_packets INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX usage_start ON usage(start_ms);"
 	"CREATE INDEX usage_call ON usage(call_id);",
+	"CREATE INDEX usage_user ON usage(user,start_ms);"
+	"CREATE INDEX usage_end ON usage(end_ms);"
+	"CREATE INDEX usage_open ON usage(call_id) WHERE ended=0;"
+	"CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 struct sql {
@@ -91,6 +95,14 @@ static const struct sql WRITES[CF_STORE_N_WRITES] = {
 			"?17,?18,?19,?20) ON CONFLICT(id) DO UPDATE SET " UP(end_ms) "," UP(ended) ",code=excluded.code,subcode=excluded.subcode," UP(client_in_bytes) "," UP(
 				client_out_bytes) "," UP(peer_in_bytes) "," UP(peer_out_bytes) "," UP(client_in_packets) "," UP(client_out_packets) "," UP(peer_in_packets) "," UP(peer_out_packets),
 			NULL},
+	[CF_STORE_USAGE_RECOVER] = {0,
+		"UPDATE usage SET ended=1,end_ms=max(end_ms,coalesce((SELECT value FROM marks"
+		" WHERE name='alive'),0)) WHERE ended=0 AND kind='relay'",
+		"UPDATE usage SET ended=1 WHERE ended=0 AND kind='leg' AND call_id NOT IN"
+		" (SELECT id FROM calls WHERE ended_ms IS NULL)"},
+	[CF_STORE_USAGE_CLOSE] = {1, "UPDATE usage SET ended=1 WHERE ended=0 AND call_id=?1", NULL},
+	[CF_STORE_MARK_PUT] = {2,
+		"INSERT INTO marks VALUES(?1,?2) ON CONFLICT(name) DO UPDATE SET " UP(value), NULL},
 	[CF_STORE_PRUNE_REPEAT] = {1, "DELETE FROM repeats WHERE created_ms<?1", NULL},
 	[CF_STORE_PRUNE_CALLS] = {1,
 		"DELETE FROM traces WHERE call_id IN"
@@ -98,6 +110,40 @@ static const struct sql WRITES[CF_STORE_N_WRITES] = {
 		"DELETE FROM calls WHERE ended_ms<?1"},
 	[CF_STORE_PRUNE_USAGE] = {1, "DELETE FROM usage WHERE ended=1 AND end_ms<?1", NULL},
 };
+
+#define USAGE_FILTER                                                  \
+	"FROM usage WHERE start_ms>=?1 AND start_ms<?2"               \
+	" AND (?3 IS NULL OR call_id=?3) AND (?4 IS NULL OR user=?4)" \
+	" AND (?5 IS NULL OR kind=?5) AND (?6 IS NULL OR transport=?6)"
+/* `of` narrows it to what an index finds. */
+#define USAGE_GET(of)                                                                            \
+	{                                                                                        \
+		9,                                                                               \
+			"SELECT * " USAGE_FILTER of " AND (?7 IS NULL OR (start_ms,id)>(?7,?8))" \
+			" ORDER BY start_ms,id LIMIT ?9",                                        \
+			NULL                                                                     \
+	}
+#define USAGE_KEY                                                                                \
+	"CASE ?7 WHEN 'call' THEN call_id WHEN 'user' THEN user WHEN 'transport' THEN"           \
+	" coalesce(transport,'') WHEN 'day' THEN strftime('%Y-%m-%d',start_ms/1000,'unixepoch')" \
+	" ELSE '' END"
+#define SUM_OF(column) ",sum(" #column ")"
+#define USAGE_SUM(of)                                                                              \
+	{                                                                                          \
+		9,                                                                                 \
+			"SELECT " USAGE_KEY " AS k,count(*)"                                       \
+			",sum(CASE kind WHEN 'relay' THEN end_ms-start_ms ELSE 0 END)"             \
+			",sum(CASE kind WHEN 'leg' THEN end_ms-start_ms ELSE 0 END)" SUM_OF(       \
+				client_in_bytes) SUM_OF(client_out_bytes) SUM_OF(peer_in_bytes)    \
+				SUM_OF(peer_out_bytes) SUM_OF(client_in_packets)                   \
+					SUM_OF(client_out_packets) SUM_OF(peer_in_packets) SUM_OF( \
+						peer_out_packets) " " USAGE_FILTER of              \
+								  " AND (?8 IS NULL OR " USAGE_KEY \
+								  ">?8)"                           \
+								  " GROUP BY k ORDER BY k LIMIT "  \
+								  "?9",                            \
+			NULL                                                                       \
+	}
 
 static const struct sql READS[CF_STORE_N_READS] = {
 	[CF_STORE_USER_GET] = {1, "SELECT valid_from_ms,deleted FROM users WHERE raw_id=?1", NULL},
@@ -117,10 +163,15 @@ static const struct sql READS[CF_STORE_N_READS] = {
 		"SELECT seq,wall_ms,room,kind,endpoint_id,detail FROM traces"
 		" WHERE call_id=?1 ORDER BY seq",
 		NULL},
-	[CF_STORE_USAGE_GET] = {5,
-		"SELECT * FROM usage WHERE start_ms>=?1 AND start_ms<?2"
-		" AND (?3 IS NULL OR call_id=?3) AND (?4 IS NULL OR user=?4)"
-		" ORDER BY start_ms,id LIMIT ?5",
+	[CF_STORE_USAGE_GET] = USAGE_GET(""),
+	[CF_STORE_USAGE_OF_CALL] = USAGE_GET(" AND call_id=?3"),
+	[CF_STORE_USAGE_OF_USER] = USAGE_GET(" AND user=?4"),
+	[CF_STORE_USAGE_SUM] = USAGE_SUM(""),
+	[CF_STORE_USAGE_SUM_OF_CALL] = USAGE_SUM(" AND call_id=?3"),
+	[CF_STORE_USAGE_SUM_OF_USER] = USAGE_SUM(" AND user=?4"),
+	[CF_STORE_USAGE_ENDED] = {5,
+		"SELECT * FROM usage WHERE ended=1 AND end_ms>=?1 AND end_ms<?2"
+		" AND (?3 IS NULL OR (end_ms,id)>(?3,?4)) ORDER BY end_ms,id LIMIT ?5",
 		NULL},
 };
 

@@ -141,7 +141,7 @@ static void whole_call(void **state)
 	assert_string_equal(rig_text(&rig, "state"), "ended");
 }
 
-static void trace_and_usage(void **state)
+static void trace(void **state)
 {
 	char target[160], eve[96], et[CF_TOKEN_MAX];
 	const json_t *entries;
@@ -167,48 +167,6 @@ static void trace_and_usage(void **state)
 	rig_expect_error(&rig, 404, "CallNotFound");
 	snprintf(target, sizeof(target), CALLING "/calls/%s/trace", call);
 	assert_int_equal(rig_signed(&rig, "GET", target, ""), 200);
-	snprintf(target, sizeof(target), CALLING "/usage?callId=%s", call);
-	assert_int_equal(rig_signed(&rig, "GET", target, ""), 200);
-	assert_int_equal(json_array_size(json_object_get(rig.json, "value")), 2);
-	assert_non_null(strstr(rig.text, "\"kind\":\"leg\""));
-	rig_signed(&rig, "GET", CALLING "/usage?from=x", "");
-	rig_expect_error(&rig, 400, "BadRequest");
-	rig_user(&rig, at, "GET", CALLING "/usage", "");
-	rig_expect_error(&rig, 401, "Denied");
-}
-
-static void relay_usage(void **state)
-{
-	char username[160], target[160];
-	struct cf_api_relay_usage u = {.id = "alloc-1",
-		.transport = "udp",
-		.start_wall_ms = cf_clock_wall_ms(),
-		.end_wall_ms = cf_clock_wall_ms(),
-		.client_in_bytes = 10};
-	const json_t *row;
-
-	(void)state;
-	sign_in();
-	assert_int_equal(place(""), 201);
-	snprintf(username, sizeof(username), "9999999999:res:%s:%s", alice + 10, call);
-	u.username = cf_view_str(username);
-	cf_api_relay_usage(rig.api, &u, true);
-	u.client_in_bytes = 500;
-	u.ended = true;
-	cf_api_relay_usage(rig.api, &u, false);
-	snprintf(target, sizeof(target), CALLING "/usage?callId=%s", call);
-	assert_int_equal(rig_signed(&rig, "GET", target, ""), 200);
-	row = json_array_get(json_object_get(rig.json, "value"), 0);
-	assert_int_equal(json_integer_value(json_object_get(row, "clientInBytes")), 500);
-	assert_string_equal(json_string_value(json_object_get(row, "user")), alice);
-	assert_int_equal(get_call(at, "/trace"), 200);
-	assert_non_null(strstr(rig.text, "\"allocated\""));
-	assert_non_null(strstr(rig.text, "\"released\""));
-	u.id = "alloc-2";
-	u.username = cf_view_str("static");
-	cf_api_relay_usage(rig.api, &u, true);
-	assert_int_equal(rig_signed(&rig, "GET", CALLING "/usage?user=static", ""), 200);
-	assert_int_equal(json_array_size(json_object_get(rig.json, "value")), 1);
 }
 
 static void refused_calls(void **state)
@@ -488,8 +446,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(endpoint),
 		TEST(whole_call),
-		TEST(trace_and_usage),
-		TEST(relay_usage),
+		TEST(trace),
 		TEST(refused_calls),
 		TEST(verbs_refused),
 		TEST(scopes),

@@ -205,6 +205,15 @@ static void calls(void **state)
 	expect(CF_STORE_CALL_GET, "c1", "a|b|1|-|open|");
 }
 
+static void expect_query(
+	enum cf_store_read read, const struct cf_store_value *v, size_t n, const char *text)
+{
+	struct result r = query(read, v, n);
+
+	assert_int_equal(r.err, 0);
+	assert_string_equal(r.text, text);
+}
+
 static void put_usage(struct cf_store_batch *batch, const char *id, int64_t end, int64_t bytes)
 {
 	ADD(batch, CF_STORE_USAGE_PUT, T(id), T("relay"), T("c"), T("r"), T("u"), T(NULL), T("udp"),
@@ -212,12 +221,17 @@ static void put_usage(struct cf_store_batch *batch, const char *id, int64_t end,
 		I(6), I(7));
 }
 
+/* No call, user, kind, transport, no row to go on behind. */
+#define USAGE_ANY T(NULL), T(NULL), T(NULL), T(NULL), T(NULL), T(NULL)
+
 static void usage(void **state)
 {
 	struct cf_store_batch *batch = cf_store_batch_new(store);
-	struct cf_store_value all[] = {I(0), I(1000), T(NULL), T(NULL), I(10)};
-	struct cf_store_value other[] = {I(0), I(1000), T("d"), T(NULL), I(10)};
-	struct cf_store_value user[] = {I(10), I(11), T("c"), T("u"), I(10)};
+	struct cf_store_value all[] = {I(0), I(1000), USAGE_ANY, I(10)};
+	struct cf_store_value other[] = {
+		I(0), I(1000), T("d"), T(NULL), T(NULL), T(NULL), T(NULL), T(NULL), I(10)};
+	struct cf_store_value user[] = {
+		I(10), I(11), T("c"), T("u"), T("relay"), T("udp"), T(NULL), T(NULL), I(10)};
 	struct cf_store_value before = I(150);
 	struct result r;
 
@@ -227,17 +241,78 @@ static void usage(void **state)
 	put_usage(batch, "x", 60, 7); /* late: counts neither twice nor backwards */
 	put_usage(batch, "y", 60, 7);
 	assert_int_equal(commit(batch), 0);
-	r = query(CF_STORE_USAGE_GET, all, 5);
+	r = query(CF_STORE_USAGE_GET, all, 9);
 	assert_int_equal(r.n_rows, 2);
 	assert_int_equal(r.n_cols, 20);
 	assert_string_equal(r.text, "x|relay|c|r|u|-|udp|10|120|1|0|0|9|1|2|3|4|5|6|7|"
 				    "y|relay|c|r|u|-|udp|10|60|0|0|0|7|1|2|3|4|5|6|7|");
-	assert_int_equal(query(CF_STORE_USAGE_GET, other, 5).n_rows, 0);
-	assert_int_equal(query(CF_STORE_USAGE_GET, user, 5).n_rows, 2);
+	assert_int_equal(query(CF_STORE_USAGE_OF_CALL, other, 9).n_rows, 0);
+	assert_int_equal(query(CF_STORE_USAGE_OF_USER, user, 9).n_rows, 2);
 	batch = cf_store_batch_new(store);
 	cf_store_add(batch, CF_STORE_PRUNE_USAGE, &before, 1);
 	assert_int_equal(commit(batch), 0);
-	assert_int_equal(query(CF_STORE_USAGE_GET, all, 5).n_rows, 1); /* y has not ended */
+	assert_int_equal(query(CF_STORE_USAGE_GET, all, 9).n_rows, 1); /* y has not ended */
+}
+
+static void usage_pages_and_sums(void **state)
+{
+	struct cf_store_batch *batch = cf_store_batch_new(store);
+	struct cf_store_value behind[] = {
+		I(0), I(1000), T(NULL), T(NULL), T(NULL), T(NULL), I(10), T("x"), I(10)};
+	struct cf_store_value sum[] = {
+		I(0), I(1000), T(NULL), T(NULL), T(NULL), T(NULL), T("user"), T(NULL), I(10)};
+	struct cf_store_value ended[] = {I(0), I(1000), T(NULL), T(NULL), I(10)};
+
+	(void)state;
+	put_usage(batch, "x", 120, 9);
+	put_usage(batch, "y", 60, 7);
+	ADD(batch, CF_STORE_USAGE_PUT, T("z"), T("leg"), T("c"), T("r"), T("v"), T("e"), T(NULL),
+		I(20), I(50), I(1), I(0), I(0), I(0), I(0), I(0), I(0), I(0), I(0), I(0), I(0));
+	assert_int_equal(commit(batch), 0);
+	expect_query(CF_STORE_USAGE_GET, behind, 9,
+		"y|relay|c|r|u|-|udp|10|60|0|0|0|7|1|2|3|4|5|6|7|"
+		"z|leg|c|r|v|e|-|20|50|1|0|0|0|0|0|0|0|0|0|0|");
+	expect_query(CF_STORE_USAGE_SUM, sum, 9,
+		"u|2|160|0|16|2|4|6|8|10|12|14|v|1|0|30|0|0|0|0|0|0|0|0|");
+	sum[7] = T("u");
+	expect_query(CF_STORE_USAGE_SUM, sum, 9, "v|1|0|30|0|0|0|0|0|0|0|0|");
+	sum[6] = T("day");
+	sum[7] = T(NULL);
+	expect_query(CF_STORE_USAGE_SUM, sum, 9, "1970-01-01|3|160|30|16|2|4|6|8|10|12|14|");
+	expect_query(CF_STORE_USAGE_ENDED, ended, 5,
+		"z|leg|c|r|v|e|-|20|50|1|0|0|0|0|0|0|0|0|0|0|"
+		"x|relay|c|r|u|-|udp|10|120|1|0|0|9|1|2|3|4|5|6|7|");
+}
+
+/* What a crash left open is closed: relays where they were last known to live. */
+static void usage_recovered(void **state)
+{
+	struct cf_store_batch *batch = cf_store_batch_new(store);
+	struct cf_store_value all[] = {I(0), I(1000), USAGE_ANY, I(10)};
+
+	(void)state;
+	put_usage(batch, "late", 90, 5);
+	put_usage(batch, "idle", 20, 5);
+	ADD(batch, CF_STORE_MARK_PUT, T("alive"), I(80));
+	ADD(batch, CF_STORE_MARK_PUT, T("alive"), I(70));
+	ADD(batch, CF_STORE_CALL_PUT, T("open"), T("a"), T("b"), I(1), T(NULL), T("-"));
+	for (int i = 0; i < 2; i++)
+		ADD(batch, CF_STORE_USAGE_PUT, T(i ? "mine" : "lost"), T("leg"),
+			T(i ? "open" : "over"), T("r"), T("u"), T("e"), T(NULL), I(20), I(30), I(0),
+			I(0), I(0), I(0), I(0), I(0), I(0), I(0), I(0), I(0), I(0));
+	cf_store_add(batch, CF_STORE_USAGE_RECOVER, NULL, 0);
+	assert_int_equal(commit(batch), 0);
+	expect_query(CF_STORE_USAGE_GET, all, 9,
+		"idle|relay|c|r|u|-|udp|10|80|1|0|0|5|1|2|3|4|5|6|7|"
+		"late|relay|c|r|u|-|udp|10|90|1|0|0|5|1|2|3|4|5|6|7|"
+		"lost|leg|over|r|u|e|-|20|30|1|0|0|0|0|0|0|0|0|0|0|"
+		"mine|leg|open|r|u|e|-|20|30|0|0|0|0|0|0|0|0|0|0|0|");
+	batch = cf_store_batch_new(store);
+	ADD(batch, CF_STORE_USAGE_CLOSE, T("open"));
+	assert_int_equal(commit(batch), 0);
+	all[2] = T("open");
+	expect_query(CF_STORE_USAGE_OF_CALL, all, 9,
+		"mine|leg|open|r|u|e|-|20|30|1|0|0|0|0|0|0|0|0|0|0|");
 }
 
 /* Batches stand or fall as a whole, and alone. */
@@ -412,6 +487,8 @@ int main(void)
 		TEST(endpoints),
 		TEST(calls),
 		TEST(usage),
+		TEST(usage_pages_and_sums),
+		TEST(usage_recovered),
 		TEST(one_bad_batch),
 		TEST(groups),
 		TEST(misuse),

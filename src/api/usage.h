@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files about usage share. For api only. */
+#ifndef CF_API_USAGE_H
+#define CF_API_USAGE_H
+
+#include "api/api_priv.h"
+
+/** One row as JSON, from the columns of CF_STORE_USAGE_GET. */
+json_t *cf_api_usage_row(const struct cf_store_rows *rows, size_t row);
+
+/** The row to go on behind, of "MS.ID" or "" (nulls). after[1] borrows from text. 0 or CF_EINVAL.
+ */
+CF_MUST_CHECK int cf_api_usage_after(const char *text, struct cf_store_value after[static 2]);
+
+#endif
