@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/udp.h"
+#include "net/udp_priv.h"
 
 #include "base/mem.h"
 
@@ -8,60 +8,36 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TX_SLOTS 128
-#define NO_SLOT UINT16_MAX
 #define BATCHES_PER_TURN 4
 #define ERRORS_PER_TURN 16
-#define CONTROL_BYTES 128
-
-struct tx_slot {
-	struct cf_addr dest;
-	struct cf_addr local;
-	uint16_t len;
-	uint16_t next;
-	uint8_t data[CF_UDP_PACKET_MAX];
-};
-
-/* Packet memory of one thread, shared by its sockets; lives as long as one of them. */
-struct udp_thread {
-	size_t refs;
-	struct cf_list dirty; /* sockets with queued packets */
-	uint16_t free_slot;
-	struct tx_slot slots[TX_SLOTS];
-	uint8_t rx[CF_UDP_BATCH_MAX][CF_UDP_PACKET_MAX];
-	struct sockaddr_storage names[CF_UDP_BATCH_MAX];
-	struct mmsghdr msgs[CF_UDP_BATCH_MAX];
-	struct iovec iov[CF_UDP_BATCH_MAX];
-	_Alignas(struct cmsghdr) uint8_t control[CF_UDP_BATCH_MAX][CONTROL_BYTES];
-	struct cf_udp_packet packets[CF_UDP_BATCH_MAX];
-};
-
-struct cf_udp {
-	struct cf_io io;
-	struct cf_loop *loop;
-	struct cf_defer flush;
-	struct cf_defer report;
-	struct cf_list dirty; /* in udp_thread.dirty while packets are queued */
-	uint16_t first, last; /* queued slots */
-	int fd;
-	int family; /* AF_INET, AF_INET6 */
-	bool pktinfo;
-	bool *gone; /* set when freed inside a callback */
-	struct cf_addr local;
-	struct cf_addr lost_dest; /* refused by our own kernel, to be reported */
-	int lost_err;
-	struct cf_udp_stats stats;
-	cf_udp_recv_fn *recv;
-	cf_udp_error_fn *error;
-	void *arg;
-};
 
 static _Thread_local struct udp_thread *thread_state;
+
+/* What the kernel changes of a message that it filled. */
+static void reset_rx(struct msghdr *msg)
+{
+	msg->msg_namelen = sizeof(struct sockaddr_storage);
+	msg->msg_controllen = CONTROL_BYTES;
+	msg->msg_flags = 0;
+}
+
+static void prepare_rx(struct udp_thread *t)
+{
+	for (size_t i = 0; i < CF_UDP_BATCH_MAX; i++) {
+		t->iov[i] = (struct iovec){t->rx[i] + CF_UDP_HEADROOM, CF_UDP_PACKET_MAX};
+		t->msgs[i].msg_hdr = (struct msghdr){
+			.msg_name = &t->names[i],
+			.msg_iov = &t->iov[i],
+			.msg_iovlen = 1,
+			.msg_control = t->control[i],
+		};
+		reset_rx(&t->msgs[i].msg_hdr);
+	}
+}
 
 static int thread_ref(void)
 {
@@ -74,6 +50,7 @@ static int thread_ref(void)
 		cf_list_init(&t->dirty);
 		for (uint16_t i = 0; i < TX_SLOTS; i++)
 			t->slots[i].next = (uint16_t)(i + 1 < TX_SLOTS ? i + 1 : NO_SLOT);
+		prepare_rx(t);
 		thread_state = t;
 	}
 	t->refs++;
@@ -164,6 +141,7 @@ int cf_udp_open(struct cf_udp **ret_udp, struct cf_loop *loop, const struct cf_u
 		return CF_ENOMEM;
 	}
 	udp->loop = loop;
+	udp->thread = thread_state;
 	udp->first = udp->last = NO_SLOT;
 	udp->pktinfo = options->pktinfo;
 	udp->recv = options->recv;
@@ -184,29 +162,13 @@ int cf_udp_open(struct cf_udp **ret_udp, struct cf_loop *loop, const struct cf_u
 	return 0;
 }
 
-static void drop_queued(struct cf_udp *udp)
-{
-	struct udp_thread *t = thread_state;
-
-	while (udp->first != NO_SLOT) {
-		uint16_t i = udp->first;
-
-		udp->first = t->slots[i].next;
-		t->slots[i].next = t->free_slot;
-		t->free_slot = i;
-	}
-	udp->last = NO_SLOT;
-	cf_list_remove(&udp->dirty);
-	cf_defer_cancel(&udp->flush);
-}
-
 struct cf_udp *cf_udp_free(struct cf_udp *udp)
 {
 	if (!udp)
 		return NULL;
 	if (udp->fd >= 0)
 		cf_udp_flush(udp);
-	drop_queued(udp);
+	cf_udp_drop_queued(udp);
 	cf_defer_cancel(&udp->report);
 	cf_io_stop(&udp->io);
 	if (udp->fd >= 0)
@@ -244,21 +206,6 @@ static void read_control(const struct cf_udp *udp, struct msghdr *msg, struct cf
 		local->port = udp->local.port;
 }
 
-static void prepare_batch(const struct cf_udp *udp, struct udp_thread *t)
-{
-	for (size_t i = 0; i < CF_UDP_BATCH_MAX; i++) {
-		t->iov[i] = (struct iovec){t->rx[i], sizeof(t->rx[i])};
-		t->msgs[i].msg_hdr = (struct msghdr){
-			.msg_name = &t->names[i],
-			.msg_namelen = sizeof(t->names[i]),
-			.msg_iov = &t->iov[i],
-			.msg_iovlen = 1,
-			.msg_control = udp->pktinfo ? t->control[i] : NULL,
-			.msg_controllen = udp->pktinfo ? CONTROL_BYTES : 0,
-		};
-	}
-}
-
 static size_t collect_batch(struct cf_udp *udp, struct udp_thread *t, size_t n_msgs)
 {
 	size_t n = 0;
@@ -272,7 +219,7 @@ static size_t collect_batch(struct cf_udp *udp, struct udp_thread *t, size_t n_m
 			udp->stats.dropped_in++;
 			continue;
 		}
-		packet->p = t->rx[i];
+		packet->p = t->iov[i].iov_base;
 		packet->len = t->msgs[i].msg_len;
 		packet->local = udp->local;
 		if (udp->pktinfo)
@@ -287,11 +234,10 @@ static size_t collect_batch(struct cf_udp *udp, struct udp_thread *t, size_t n_m
 /* One batch; the number of messages that the kernel gave. */
 static int receive_batch(struct cf_udp *udp)
 {
-	struct udp_thread *t = thread_state;
+	struct udp_thread *t = udp->thread;
 	size_t n;
 	int got;
 
-	prepare_batch(udp, t);
 	do {
 		got = recvmmsg(udp->fd, t->msgs, CF_UDP_BATCH_MAX, MSG_DONTWAIT, NULL);
 		/* An ICMP error of an earlier packet ends one call; the next one reads on. */
@@ -299,6 +245,8 @@ static int receive_batch(struct cf_udp *udp)
 	if (got <= 0)
 		return 0;
 	n = collect_batch(udp, t, (size_t)got);
+	for (int i = 0; i < got; i++)
+		reset_rx(&t->msgs[i].msg_hdr);
 	if (n > 0)
 		udp->recv(udp, t->packets, n, udp->arg);
 	return got;
@@ -306,7 +254,7 @@ static int receive_batch(struct cf_udp *udp)
 
 /* ICMP errors */
 
-static int icmp_err(int err_no)
+int cf_udp_icmp_err(int err_no)
 {
 	switch (err_no) {
 	case EACCES:
@@ -358,7 +306,7 @@ static void drain_errors(struct cf_udp *udp, const bool *gone)
 		if (!err_no)
 			break;
 		if (udp->error && cf_addr_ip_len(&dest) > 0)
-			udp->error(udp, &dest, icmp_err(err_no), udp->arg);
+			udp->error(udp, &dest, cf_udp_icmp_err(err_no), udp->arg);
 	}
 	if (!*gone) {
 		int pending;
@@ -386,206 +334,6 @@ static void on_io(struct cf_io *io, unsigned events, void *arg)
 	if (!gone)
 		udp->gone = NULL;
 	thread_unref();
-}
-
-/* Sending */
-
-static socklen_t dest_name(
-	const struct cf_udp *udp, const struct cf_addr *addr, struct sockaddr_storage *name)
-{
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)name;
-
-	if (udp->family != AF_INET6 || addr->family != CF_ADDR_IPV4)
-		return cf_addr_to_sockaddr(addr, name);
-	memset(sin6, 0, sizeof(*sin6));
-	sin6->sin6_family = AF_INET6;
-	sin6->sin6_port = htons(addr->port);
-	memset(sin6->sin6_addr.s6_addr + 10, 0xff, 2);
-	memcpy(sin6->sin6_addr.s6_addr + 12, addr->ip, 4);
-	return sizeof(*sin6);
-}
-
-/* The message that makes the kernel send from `local`; its length. */
-static size_t write_control(const struct cf_udp *udp, const struct cf_addr *local, uint8_t *control)
-{
-	struct cmsghdr c = {0};
-	struct sockaddr_storage name;
-
-	if (udp->family == AF_INET6) {
-		struct in6_pktinfo info = {.ipi6_ifindex = local->scope};
-
-		dest_name(udp, local, &name);
-		info.ipi6_addr = ((struct sockaddr_in6 *)&name)->sin6_addr;
-		c.cmsg_level = IPPROTO_IPV6;
-		c.cmsg_type = IPV6_PKTINFO;
-		c.cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(control + CMSG_LEN(0), &info, sizeof(info));
-		memcpy(control, &c, sizeof(c));
-		return CMSG_SPACE(sizeof(info));
-	}
-	struct in_pktinfo info = {0};
-
-	memcpy(&info.ipi_spec_dst, local->ip, 4);
-	c.cmsg_level = IPPROTO_IP;
-	c.cmsg_type = IP_PKTINFO;
-	c.cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(control + CMSG_LEN(0), &info, sizeof(info));
-	memcpy(control, &c, sizeof(c));
-	return CMSG_SPACE(sizeof(info));
-}
-
-static void on_report(void *arg)
-{
-	struct cf_udp *udp = arg;
-
-	udp->error(udp, &udp->lost_dest, udp->lost_err, udp->arg);
-}
-
-static void packet_lost(struct cf_udp *udp, const struct cf_addr *dest, int err_no)
-{
-	udp->stats.dropped_out++;
-	if (!udp->error || err_no == EAGAIN || err_no == ENOBUFS || err_no == ENOMEM ||
-		err_no == EINVAL)
-		return;
-	udp->lost_dest = *dest;
-	udp->lost_err = icmp_err(err_no);
-	cf_defer_set(&udp->report, udp->loop, on_report, udp);
-}
-
-struct tx_batch {
-	struct mmsghdr msgs[CF_UDP_BATCH_MAX];
-	struct iovec iov[CF_UDP_BATCH_MAX];
-	struct sockaddr_storage names[CF_UDP_BATCH_MAX];
-	_Alignas(struct cmsghdr) uint8_t control[CF_UDP_BATCH_MAX][64];
-	const struct cf_addr *dests[CF_UDP_BATCH_MAX];
-	size_t n;
-};
-
-static void batch_add(struct tx_batch *b, const struct cf_udp *udp, const struct cf_addr *dest,
-	const struct cf_addr *local, const void *p, size_t len)
-{
-	size_t i = b->n++;
-	struct msghdr *msg = &b->msgs[i].msg_hdr;
-
-	b->iov[i] = (struct iovec){(void *)(uintptr_t)p, len};
-	*msg = (struct msghdr){.msg_name = &b->names[i], .msg_iov = &b->iov[i], .msg_iovlen = 1};
-	msg->msg_namelen = dest_name(udp, dest, &b->names[i]);
-	b->dests[i] = dest;
-	if (udp->pktinfo && cf_addr_ip_len(local) > 0) {
-		memset(b->control[i], 0, sizeof(b->control[i]));
-		msg->msg_control = b->control[i];
-		msg->msg_controllen = write_control(udp, local, b->control[i]);
-	}
-}
-
-static void batch_send(struct cf_udp *udp, struct tx_batch *b)
-{
-	bool retried = false;
-	size_t i = 0;
-
-	while (i < b->n) {
-		int sent = sendmmsg(udp->fd, b->msgs + i, (unsigned)(b->n - i), MSG_DONTWAIT);
-
-		for (int k = 0; k < sent; k++, i++) {
-			udp->stats.packets_out++;
-			udp->stats.bytes_out += b->iov[i].iov_len;
-			retried = false;
-		}
-		if (sent > 0 || errno == EINTR)
-			continue;
-		/* The first refusal may be an ICMP error of an earlier packet to someone else. */
-		if (!retried && errno != EAGAIN && errno != ENOBUFS) {
-			retried = true;
-			continue;
-		}
-		packet_lost(udp, b->dests[i], errno);
-		retried = false;
-		i++;
-	}
-	b->n = 0;
-}
-
-void cf_udp_flush(struct cf_udp *udp)
-{
-	struct udp_thread *t = thread_state;
-	struct tx_batch batch;
-
-	batch.n = 0;
-	for (uint16_t i = udp->first; i != NO_SLOT; i = t->slots[i].next) {
-		struct tx_slot *slot = &t->slots[i];
-
-		batch_add(&batch, udp, &slot->dest, &slot->local, slot->data, slot->len);
-		if (batch.n == CF_UDP_BATCH_MAX)
-			batch_send(udp, &batch);
-	}
-	batch_send(udp, &batch);
-	drop_queued(udp);
-}
-
-static void on_flush(void *arg)
-{
-	cf_udp_flush(arg);
-}
-
-static void flush_all(struct udp_thread *t)
-{
-	while (!cf_list_empty(&t->dirty))
-		cf_udp_flush(CF_CONTAINER_OF(t->dirty.next, struct cf_udp, dirty));
-}
-
-static void send_large(struct cf_udp *udp, const struct cf_addr *dest, const struct cf_addr *local,
-	const void *p, size_t len)
-{
-	struct tx_batch batch;
-
-	cf_udp_flush(udp);
-	batch.n = 0;
-	batch_add(&batch, udp, dest, local, p, len);
-	batch_send(udp, &batch);
-}
-
-void cf_udp_send_from(struct cf_udp *udp, const struct cf_addr *dest, const struct cf_addr *local,
-	const void *p, size_t len)
-{
-	static const struct cf_addr any;
-	struct udp_thread *t = thread_state;
-	struct tx_slot *slot;
-	uint16_t i;
-
-	if (!local)
-		local = &any;
-	if (cf_addr_ip_len(dest) == 0 || (udp->family == AF_INET && dest->family != CF_ADDR_IPV4)) {
-		udp->stats.dropped_out++;
-		return;
-	}
-	if (len > CF_UDP_PACKET_MAX) {
-		send_large(udp, dest, local, p, len);
-		return;
-	}
-	if (t->free_slot == NO_SLOT)
-		flush_all(t);
-	i = t->free_slot;
-	slot = &t->slots[i];
-	t->free_slot = slot->next;
-	slot->dest = *dest;
-	slot->local = *local;
-	slot->len = (uint16_t)len;
-	slot->next = NO_SLOT;
-	if (len > 0)
-		memcpy(slot->data, p, len);
-	if (udp->first == NO_SLOT) {
-		udp->first = i;
-		cf_list_push(&t->dirty, &udp->dirty);
-		cf_defer_set(&udp->flush, udp->loop, on_flush, udp);
-	} else {
-		t->slots[udp->last].next = i;
-	}
-	udp->last = i;
-}
-
-void cf_udp_send(struct cf_udp *udp, const struct cf_addr *dest, const void *p, size_t len)
-{
-	cf_udp_send_from(udp, dest, NULL, p, len);
 }
 
 /* Getters */

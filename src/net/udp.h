@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UDP sockets on a loop: batches in (recvmmsg), batches out (sendmmsg at the end of the turn), ICMP
+ * UDP sockets on a loop: batches in (recvmmsg), batches out (sendmmsg at the end of the turn,
+ * trains of equal length to one address as one message that the kernel cuts: UDP_SEGMENT), ICMP
  * errors by callback. Never blocks: what does not fit into the socket's buffer is dropped and
  * counted, as the network would. Packet memory belongs to the thread, not to the socket, so that a
  * relay with thousands of sockets stays small. All functions on the loop's thread.
@@ -20,11 +21,16 @@
 #define CF_UDP_PACKET_MAX 2048
 /* Most datagrams of one callback. */
 #define CF_UDP_BATCH_MAX 32
+/* Bytes before and behind each received datagram that the receiver may overwrite: room to wrap it
+ * in place. */
+#define CF_UDP_HEADROOM 64
+#define CF_UDP_TAILROOM 8
 
 struct cf_udp;
 
 struct cf_udp_packet {
-	uint8_t *p; /* valid until the callback returns; may be overwritten (unprotect in place) */
+	uint8_t *p; /* valid until the callback returns; may be overwritten, and the room around it
+		     */
 	size_t len;
 	struct cf_addr src;
 	struct cf_addr local; /* where it arrived; without the pktinfo option the bound address */

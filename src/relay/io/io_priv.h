@@ -56,8 +56,6 @@ struct cf_relay_server {
 	uint32_t n_conns;
 	struct cf_relay_config core;
 	struct cf_addr own[RELAY_OWN_MAX];
-	/* A datagram from a peer with room around it. */
-	uint8_t scratch[CF_TURN_HEADROOM + CF_UDP_PACKET_MAX + CF_TURN_TAILROOM];
 };
 
 /* A client's stream. */

@@ -3,8 +3,10 @@
 #include "base/rand.h"
 #include "relay/io/io_priv.h"
 
-#include <string.h>
 #include <unistd.h>
+
+_Static_assert(CF_UDP_HEADROOM >= CF_TURN_HEADROOM && CF_UDP_TAILROOM >= CF_TURN_TAILROOM,
+	"datagrams of peers are wrapped where they were received");
 
 static void on_datagrams(
 	struct cf_udp *udp, const struct cf_udp_packet *packets, size_t n, void *arg)
@@ -12,14 +14,11 @@ static void on_datagrams(
 	struct relay_port *port = arg;
 	struct cf_relay_server *server = port->server;
 	uint64_t now_us = cf_loop_now_us(server->loop);
-	uint8_t *room = server->scratch + CF_TURN_HEADROOM;
 
 	(void)udp;
-	for (size_t i = 0; i < n; i++) {
-		memcpy(room, packets[i].p, packets[i].len);
-		cf_relay_peer_input(
-			server->relay, port->alloc, &packets[i].src, room, packets[i].len, now_us);
-	}
+	for (size_t i = 0; i < n; i++)
+		cf_relay_peer_input(server->relay, port->alloc, &packets[i].src, packets[i].p,
+			packets[i].len, now_us);
 }
 
 /* The types that RFC 8656 section 11.5 passes on, as near as the socket's error tells. */

@@ -5,7 +5,12 @@
 #include "base/mem.h"
 #include "net/udp.h"
 
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define TURNS 200
 
@@ -93,6 +98,85 @@ static void datagrams_arrive_in_order_and_in_batches(void **state)
 	assert_true(cf_addr_eq(&b.local, cf_udp_local(b.udp)));
 	cf_udp_free(a.udp);
 	cf_udp_free(b.udp);
+	cf_loop_free(loop);
+}
+
+/* Sends a burst of all lengths and to two addresses; what arrives is the same, one by one. */
+static void send_burst(struct cf_loop *loop, size_t unit)
+{
+	struct sink a = {0}, b = {0}, c = {0};
+	static const int shorter_by[] = {0, 0, 0, 7, 0, 0, -9, 0};
+	uint8_t bytes[CF_UDP_PACKET_MAX] = {0};
+	uint64_t sent = 0;
+
+	assert_int_equal(open_sink(&a, loop, "0.0.0.0", true), 0);
+	assert_int_equal(open_sink(&b, loop, "127.0.0.1", false), 0);
+	assert_int_equal(open_sink(&c, loop, "127.0.0.1", false), 0);
+	assert_int_equal(cf_udp_set_dont_fragment(a.udp, false), 0);
+	for (int i = 0; i < 40; i++) {
+		size_t len = unit - (size_t)shorter_by[i % 8];
+
+		bytes[0] = (uint8_t)(i < 30 ? i : i - 30);
+		cf_udp_send_from(a.udp, cf_udp_local(i < 30 ? b.udp : c.udp), cf_udp_local(b.udp),
+			bytes, len);
+		sent += len;
+	}
+	for (int i = 0; i < TURNS && b.n + c.n < 40; i++)
+		cf_loop_run_once(loop, 50);
+	assert_int_equal(b.n, 30);
+	assert_int_equal(c.n, 10);
+	assert_true(b.in_order && c.in_order);
+	assert_int_equal(c.last_len, unit - (size_t)shorter_by[39 % 8]);
+	assert_true(cf_addr_ip_eq(&c.src, cf_udp_local(b.udp)));
+	assert_int_equal(cf_udp_stats(a.udp)->packets_out, 40);
+	assert_int_equal(cf_udp_stats(a.udp)->bytes_out, sent);
+	assert_int_equal(cf_udp_stats(b.udp)->bytes_in + cf_udp_stats(c.udp)->bytes_in, sent);
+	assert_int_equal(cf_udp_stats(a.udp)->dropped_out, 0);
+	cf_udp_free(a.udp);
+	cf_udp_free(b.udp);
+	cf_udp_free(c.udp);
+}
+
+static void trains_arrive_as_the_datagrams_they_are(void **state)
+{
+	struct cf_loop *loop = cf_loop_new();
+
+	(void)state;
+	send_burst(loop, 100);
+	send_burst(loop, 1200);
+	send_burst(loop, CF_UDP_PACKET_MAX - 9);
+	cf_loop_free(loop);
+}
+
+/* A network of our own whose loopback carries no datagram of the burst in one piece. */
+static bool enter_narrow_network(void)
+{
+	struct ifreq ifr = {.ifr_name = "lo"};
+	bool ready;
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ifr.ifr_mtu = 1280;
+	ready = fd >= 0 && ioctl(fd, SIOCSIFMTU, &ifr) == 0;
+	ifr.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
+	ready = ready && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0;
+	close(fd);
+	return ready;
+}
+
+/* The last test: there is no way back from the narrow network. */
+static void trains_above_the_mtu_are_sent_piece_by_piece(void **state)
+{
+	struct cf_loop *loop;
+
+	(void)state;
+	if (!enter_narrow_network())
+		skip();
+	loop = cf_loop_new();
+	send_burst(loop, 1500);
+	send_burst(loop, 1000);
 	cf_loop_free(loop);
 }
 
@@ -342,6 +426,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(datagrams_arrive_in_order_and_in_batches),
+		cmocka_unit_test(trains_arrive_as_the_datagrams_they_are),
 		cmocka_unit_test(flush_and_free_send_at_once),
 		cmocka_unit_test(wildcard_sockets_know_the_local_address),
 		cmocka_unit_test(dual_stack_socket_serves_both_families),
@@ -352,6 +437,7 @@ int main(void)
 		cmocka_unit_test(a_full_socket_drops),
 		cmocka_unit_test(wrong_addresses_are_refused),
 		cmocka_unit_test(no_memory_is_reported),
+		cmocka_unit_test(trains_above_the_mtu_are_sent_piece_by_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
