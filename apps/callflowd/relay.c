@@ -6,11 +6,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "stun/msg.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SECRET_MAX 32
+#define OWN_MAX 128
 
 struct relay_role {
 	const struct cf_conf
@@ -36,6 +38,17 @@ struct relay_role {
 
 /* Credentials, on any worker */
 
+static void fill_static(const struct relay_role *role, const struct cf_conf_user *user,
+	struct cf_relay_credential *ret_credential)
+{
+	snprintf(ret_credential->password, sizeof(ret_credential->password), "%s", user->password);
+	ret_credential->resource = cf_view_str(role->resource);
+	ret_credential->user = cf_view_str(user->name);
+	ret_credential->call = cf_view_str(CF_TURN_NO_CALL);
+	ret_credential->username = cf_view_str(user->name);
+	ret_credential->expires_us = CF_TIME_NEVER;
+}
+
 static int static_user(const struct relay_role *role, struct cf_view username,
 	struct cf_relay_credential *ret_credential)
 {
@@ -45,12 +58,27 @@ static int static_user(const struct relay_role *role, struct cf_view username,
 	for (size_t i = 0; i < users->n; i++) {
 		if (!cf_view_is(username, users->v[i].name))
 			continue;
-		snprintf(ret_credential->password, sizeof(ret_credential->password), "%s",
-			users->v[i].password);
-		ret_credential->resource = cf_view_str(role->resource);
-		ret_credential->user = cf_view_str(users->v[i].name);
-		ret_credential->call = cf_view_str(CF_TURN_NO_CALL);
-		ret_credential->expires_us = CF_TIME_NEVER;
+		fill_static(role, &users->v[i], ret_credential);
+		return 0;
+	}
+	return CF_ENOTFOUND;
+}
+
+/* Time-limited names carry their own proof: nobody keeps them, so none is found by hash. */
+static int authenticate_hash(const uint8_t hash[static 32], struct cf_view realm, uint64_t now_us,
+	struct cf_relay_credential *ret_credential, void *arg)
+{
+	const struct relay_role *role = arg;
+	const struct cf_conf *conf = role->conf;
+	const struct cf_conf_users *users = &conf->relay.users;
+	uint8_t of[32];
+
+	(void)now_us;
+	for (size_t i = 0; i < users->n; i++) {
+		if (cf_stun_userhash(of, cf_view_str(users->v[i].name), realm) < 0 ||
+			memcmp(of, hash, sizeof(of)) != 0)
+			continue;
+		fill_static(role, &users->v[i], ret_credential);
 		return 0;
 	}
 	return CF_ENOTFOUND;
@@ -174,12 +202,36 @@ static size_t fill_listen(struct cf_addr *out, const struct cf_conf_addrs *from)
 	return n;
 }
 
+/* Ports of other roles on this host, as clients could name them for a peer. */
+static size_t fill_own(struct cf_addr out[static OWN_MAX], const struct cf_conf *conf)
+{
+	const struct cf_conf_addrs *lists[] = {
+		&conf->listen.https, &conf->listen.metrics, &conf->telephony.listen};
+	const struct cf_conf_addrs *public = &conf->public_addresses;
+	size_t n = 0;
+
+	for (size_t i = 0; i < CF_ARRAY_LEN(lists); i++)
+		for (size_t j = 0; j < lists[i]->n; j++) {
+			if (n < OWN_MAX)
+				out[n++] = lists[i]->v[j];
+			for (size_t k = 0; k < public->n && n < OWN_MAX; k++) {
+				out[n] = public->v[k];
+				out[n++].port = lists[i]->v[j].port;
+			}
+		}
+	return n;
+}
+
 static struct cf_relay_shared *make_shared(
 	struct relay_role *role, const struct relay_role_options *options)
 {
 	const struct cf_conf *conf = options->conf;
 	struct cf_relay_server_config config = cf_relay_server_config_defaults();
+	struct cf_addr own[OWN_MAX];
 
+	config.core.n_own = fill_own(own, conf);
+	config.core.own = own;
+	config.core.unauth_per_s = (uint32_t)conf->relay.unauthenticated_per_source;
 	config.core.enabled = conf->relay.enabled;
 	config.core.realm = conf->relay.realm;
 	config.core.max_bps = (uint64_t)conf->relay.max_bps_per_allocation;
@@ -195,6 +247,8 @@ static struct cf_relay_shared *make_shared(
 	config.quota_per_user = (uint32_t)conf->relay.quota_per_user;
 	config.quota_per_resource = (uint32_t)conf->relay.quota_per_resource;
 	config.auth = authenticate;
+	config.auth_hash = authenticate_hash;
+	config.core.anonymity = conf->relay.users.n > 0;
 	config.usage = on_usage;
 	config.arg = role;
 	return cf_relay_shared_new(&config);

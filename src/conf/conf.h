@@ -91,7 +91,8 @@ struct cf_conf {
 		struct cf_conf_ports ports;
 		int64_t quota_per_user;
 		int64_t quota_per_resource;
-		int64_t max_bps_per_allocation; /* 0: no cap */
+		int64_t max_bps_per_allocation;     /* 0: no cap */
+		int64_t unauthenticated_per_source; /* answers per second */
 		int64_t credential_ttl_ms;
 	} relay;
 	struct {

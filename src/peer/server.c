@@ -80,6 +80,7 @@ static int start_turn(struct peer_server *server, uint8_t family)
 	int err;
 
 	options.username = server->username;
+	options.plain_name = true; /* the service gives out names that carry their own proof */
 	options.password = server->credential;
 	options.is_stream = server->stream != NULL;
 	options.family = family;

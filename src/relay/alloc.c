@@ -76,6 +76,7 @@ struct cf_relay_alloc *cf_relay_alloc_new(const struct cf_relay_request *req)
 	alloc->credential_expires_us = c->expires_us;
 	alloc->algorithm = req->algorithm;
 	alloc->key_len = (uint8_t)req->key_len;
+	alloc->in_short_realm = req->in_short_realm;
 	memcpy(alloc->key, req->key, sizeof(alloc->key));
 	memcpy(alloc->tid, req->msg->tid, sizeof(alloc->tid));
 	cf_rand_bytes(alloc->id, sizeof(alloc->id));

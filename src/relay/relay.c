@@ -87,12 +87,18 @@ int cf_relay_client_input(struct cf_relay *relay, const struct cf_relay_tuple *f
 	const uint8_t *p, size_t n, uint64_t now_us)
 {
 	struct cf_stun_msg msg;
+	int err;
 
 	if (cf_turn_is_channel_data(p, n)) {
 		cf_relay_channel_input(relay, from, p, n, now_us);
 		return 0;
 	}
-	if (cf_stun_msg_parse(&msg, p, n) < 0)
+	err = cf_stun_msg_parse(&msg, p, n);
+	if (err == CF_ELIMIT && msg.cls == CF_STUN_REQUEST)
+		cf_relay_request_refuse(relay, from, &msg, now_us);
+	if (err == CF_ELIMIT)
+		return 0;
+	if (err < 0)
 		return cf_relay_classic_input(relay, from, p, n, now_us);
 	if (msg.cls == CF_STUN_REQUEST)
 		cf_relay_request_input(relay, from, &msg, now_us);

@@ -4,7 +4,7 @@
  * come in, packets go out through a struct of functions. Owns allocations, permissions, channels
  * and counters. Leaves to the io behind the functions: sockets, the choice of ports, reservations,
  * quotas over all workers, batching. Keeps nothing for a packet that is not authenticated: the
- * nonce is a MAC over time and client address.
+ * nonce is a MAC over time and client address; and sends no more than 1.75 times its bytes for it.
  *
  * Not thread-safe: one object belongs to one worker. Functions of the io are called from inside
  * verbs and call none.
@@ -45,8 +45,9 @@ struct cf_relay_credential {
 	char password[CF_RELAY_PASSWORD_MAX];
 	struct cf_view resource;
 	struct cf_view user;
-	struct cf_view call; /* "-" or empty: none */
-	uint64_t expires_us; /* on the clock of now_us; CF_TIME_NEVER for a static user */
+	struct cf_view call;     /* "-" or empty: none */
+	struct cf_view username; /* of auth_hash(): the name behind the hash */
+	uint64_t expires_us;     /* on the clock of now_us; CF_TIME_NEVER for a static user */
 };
 
 struct cf_relay_counters {
@@ -106,6 +107,10 @@ struct cf_relay_io {
 	/** Name and realm into a password. 0, CF_EEXPIRED or any other error (both 401). */
 	int (*auth)(struct cf_view username, struct cf_view realm, uint64_t now_us,
 		struct cf_relay_credential *ret_credential, void *arg);
+	/** The same for USERHASH, the 32 bytes of cf_stun_userhash(); username is filled as well.
+	 * CF_ENOTFOUND when nobody is found. May be NULL: nobody ever is. */
+	int (*auth_hash)(const uint8_t hash[static 32], struct cf_view realm, uint64_t now_us,
+		struct cf_relay_credential *ret_credential, void *arg);
 	/** Whether one more allocation of this user may be. 0, CF_ELIMIT (486), CF_ENOSPC (508).
 	 * Each success is followed by one retire(). */
 	int (*admit)(struct cf_view resource, struct cf_view user, void *arg);
@@ -118,8 +123,9 @@ struct cf_relay_io {
 struct cf_relay_config {
 	bool enabled;      /* false: STUN only, TURN requests get 403 "relay disabled" */
 	const char *realm; /* kept: outlives the relay or the next configure */
+	bool anonymity;    /* offer USERHASH: some names can be found by it */
 	uint8_t nonce_key[32];
-	uint64_t nonce_lifetime_us; /* then 438 */
+	uint64_t nonce_lifetime_us; /* at half of it at the earliest: 438 */
 	uint64_t expired_grace_us;  /* how long a running allocation outlives its credential */
 	uint32_t lifetime_s;        /* default of an allocation: 600 */
 	uint32_t max_lifetime_s;    /* 3600 */

@@ -65,6 +65,7 @@ struct cf_relay_alloc {
 	uint16_t additional_code;
 	uint8_t algorithm;
 	uint8_t key_len;
+	bool in_short_realm; /* of the key */
 	uint8_t key[32];
 	uint8_t tid[CF_STUN_TID_LEN]; /* of the Allocate, to know its retransmission */
 	uint8_t id[16];
@@ -100,8 +101,12 @@ struct cf_relay_request {
 	uint64_t now_us;
 	struct cf_relay_credential
 		credential; /* valid behind authentication without alloc's own key */
-	bool known_user;    /* the credential is the allocation's own: credential is empty */
+	bool known_user;    /* the name is the allocation's own: credential may be empty */
 	struct cf_view username;
+	const uint8_t *userhash; /* 32 bytes in place of the name, or NULL */
+	struct cf_view realm;    /* ours, as the client knows it */
+	bool in_short_realm;     /* the beginning of our realm */
+	bool hash_unknown;       /* nobody was found by USERHASH: the next nonce asks for names */
 	uint8_t algorithm;
 	uint8_t key[32];
 	size_t key_len; /* 0: not authenticated; answers then carry no integrity */
@@ -171,10 +176,14 @@ bool cf_relay_authenticate(struct cf_relay_request *req);
 /** Whether an answer without authentication may go to this source now. */
 bool cf_relay_may_answer(
 	struct cf_relay *relay, const struct cf_relay_tuple *from, uint64_t now_us);
-void cf_relay_write_challenge(struct cf_relay_request *req, struct cf_stun_writer *w);
+/** REALM, NONCE and, whole, PASSWORD-ALGORITHMS; not whole: as few bytes as a client can use. */
+void cf_relay_write_challenge(struct cf_relay_request *req, struct cf_stun_writer *w, bool whole);
 
 /* request.c */
 void cf_relay_request_input(struct cf_relay *relay, const struct cf_relay_tuple *from,
+	const struct cf_stun_msg *msg, uint64_t now_us);
+/** 400 to a request of too many attributes, when its method is one of ours. */
+void cf_relay_request_refuse(struct cf_relay *relay, const struct cf_relay_tuple *from,
 	const struct cf_stun_msg *msg, uint64_t now_us);
 /** A Binding request of an RFC 3489 client, which knows no cookie. 0, or CF_EBADMSG: it is none. */
 int cf_relay_classic_input(struct cf_relay *relay, const struct cf_relay_tuple *from,

@@ -39,7 +39,8 @@ void cf_relay_respond_begin(struct cf_relay_request *req, struct cf_stun_writer 
 	cf_stun_write_begin(w, buf, CF_RELAY_RESPONSE_MAX, cls, req->msg->method, req->msg->tid);
 }
 
-void cf_relay_respond_end(struct cf_relay_request *req, struct cf_stun_writer *w)
+/* Ends a message: its length. */
+static size_t finish(const struct cf_relay_request *req, struct cf_stun_writer *w)
 {
 	struct cf_view key = cf_view_of(req->key, req->key_len);
 	int n;
@@ -54,29 +55,69 @@ void cf_relay_respond_end(struct cf_relay_request *req, struct cf_stun_writer *w
 	n = cf_stun_write_end(w);
 	if (n > 0 && req->classic) /* RFC 5389 section 12.2: its transaction id is 16 bytes long */
 		memcpy(w->w.p + 4, req->classic, 4);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void transmit(struct cf_relay_request *req, const struct cf_stun_writer *w, size_t n)
+{
 	if (n > 0)
-		req->relay->io.send_client(req->from, w->w.p, (size_t)n, false, req->relay->arg);
+		req->relay->io.send_client(req->from, w->w.p, n, false, req->relay->arg);
+}
+
+void cf_relay_respond_end(struct cf_relay_request *req, struct cf_stun_writer *w)
+{
+	transmit(req, w, finish(req, w));
+}
+
+/* How much of an error is told. */
+enum detail { DETAIL_ALL, DETAIL_NO_PHRASE, DETAIL_LEAST };
+
+static size_t compose_error(struct cf_relay_request *req, struct cf_stun_writer *w, uint8_t *buf,
+	uint16_t code, const char *reason, enum detail detail)
+{
+	cf_relay_respond_begin(req, w, buf, CF_STUN_ERROR);
+	cf_stun_write_error(w, code, detail == DETAIL_ALL ? reason : "");
+	if (code == 401 || code == 438)
+		cf_relay_write_challenge(req, w, detail != DETAIL_LEAST);
+	if (code == 420)
+		cf_stun_write_unknown(w, req->unknown, req->n_unknown);
+	if (code == 300)
+		cf_stun_write_addr(w, CF_STUN_ALTERNATE_SERVER, &req->relay->config.alternate);
+	return finish(req, w);
+}
+
+/* Most bytes of an answer to this request (docs/adr/0006). Who has authenticated, and whose address
+ * is proven by a handshake, is not limited. */
+static size_t allowance(const struct cf_relay_request *req)
+{
+	size_t n = req->msg->raw_len;
+	size_t head = req->from->remote.family == CF_ADDR_IPV6 ? 48 : 28; /* IP and UDP */
+
+	if (req->key_len > 0 || req->from->transport != CF_RELAY_UDP)
+		return CF_RELAY_RESPONSE_MAX;
+	if (req->msg->method == CF_STUN_BINDING)
+		return (n + head) * 5 / 4 - head;
+	return n * 7 / 4;
 }
 
 void cf_relay_respond_error(struct cf_relay_request *req, uint16_t code, const char *reason)
 {
 	struct cf_relay *relay = req->relay;
+	size_t most = allowance(req), n = SIZE_MAX;
 	uint8_t buf[CF_RELAY_RESPONSE_MAX];
 	struct cf_stun_writer w;
 
 	if (req->key_len == 0 && !cf_relay_may_answer(relay, req->from, req->now_us))
 		return;
+	for (int detail = DETAIL_ALL; detail <= DETAIL_LEAST && n > most; detail++)
+		n = compose_error(req, &w, buf, code, reason, detail);
+	if (n > most) { /* too small to be a client's: 28 bytes say so */
+		code = 400;
+		n = compose_error(req, &w, buf, code, NULL, DETAIL_LEAST);
+	}
 	relay->stats.errors++;
 	relay->stats.challenges += code == 401 || code == 438;
-	cf_relay_respond_begin(req, &w, buf, CF_STUN_ERROR);
-	cf_stun_write_error(&w, code, reason);
-	if (code == 401 || code == 438)
-		cf_relay_write_challenge(req, &w);
-	if (code == 420)
-		cf_stun_write_unknown(&w, req->unknown, req->n_unknown);
-	if (code == 300)
-		cf_stun_write_addr(&w, CF_STUN_ALTERNATE_SERVER, &relay->config.alternate);
-	cf_relay_respond_end(req, &w);
+	transmit(req, &w, n);
 }
 
 static void respond_empty(struct cf_relay_request *req)
@@ -265,11 +306,13 @@ static void channel_bind(struct cf_relay_request *req)
 		respond_empty(req);
 }
 
-/* RFC 8489 section 2: no credentials asked, nothing kept. */
+/* RFC 8489 section 2: no credentials asked, nothing kept. A bare request over IPv6 is the one whose
+ * answer cannot be small enough: those are counted out per source. */
 static void binding(struct cf_relay_request *req)
 {
 	uint8_t buf[CF_RELAY_RESPONSE_MAX];
 	struct cf_stun_writer w;
+	size_t n;
 
 	req->n_unknown = cf_stun_msg_unknown(
 		req->msg, binding_known, CF_ARRAY_LEN(binding_known), req->unknown, 8);
@@ -277,13 +320,16 @@ static void binding(struct cf_relay_request *req)
 		cf_relay_respond_error(req, 420, NULL);
 		return;
 	}
-	req->relay->stats.bindings++;
 	cf_relay_respond_begin(req, &w, buf, CF_STUN_SUCCESS);
 	if (req->classic)
 		cf_stun_write_addr(&w, CF_STUN_MAPPED_ADDRESS, &req->from->remote);
 	else
 		cf_stun_write_xor_addr(&w, CF_STUN_XOR_MAPPED_ADDRESS, &req->from->remote);
-	cf_relay_respond_end(req, &w);
+	n = finish(req, &w);
+	if (n > allowance(req) && !cf_relay_may_answer(req->relay, req->from, req->now_us))
+		return;
+	req->relay->stats.bindings++;
+	transmit(req, &w, n);
 }
 
 static const struct {
@@ -329,6 +375,18 @@ void cf_relay_request_input(struct cf_relay *relay, const struct cf_relay_tuple 
 		if (turn_methods[i].method == msg->method)
 			turn_request(&req, turn_methods[i].handle);
 	/* RFC 8489 section 6.3: an unknown method is passed over in silence. */
+}
+
+void cf_relay_request_refuse(struct cf_relay *relay, const struct cf_relay_tuple *from,
+	const struct cf_stun_msg *msg, uint64_t now_us)
+{
+	struct cf_relay_request req = {.relay = relay, .from = from, .msg = msg, .now_us = now_us};
+	bool known = msg->method == CF_STUN_BINDING;
+
+	for (size_t i = 0; i < CF_ARRAY_LEN(turn_methods); i++)
+		known = known || turn_methods[i].method == msg->method;
+	if (known)
+		cf_relay_respond_error(&req, 400, "Too Many Attributes");
 }
 
 /* RFC 8489 section 11, RFC 5389 section 12.2. With the cookie put in it is a message like others; a

@@ -71,7 +71,7 @@ static int parse_attrs(struct cf_stun_msg *msg)
 		if (!attr_counts(type, sha1, sha256))
 			continue;
 		if (msg->n_attrs == CF_STUN_MAX_ATTRS)
-			return CF_EBADMSG;
+			return CF_ELIMIT;
 		msg->attrs[msg->n_attrs++] = ref;
 		sha1 = sha1 || type == CF_STUN_MESSAGE_INTEGRITY;
 		sha256 = sha256 || type == CF_STUN_MESSAGE_INTEGRITY_SHA256;
@@ -108,6 +108,7 @@ static void split_type(uint16_t type, struct cf_stun_msg *msg)
 int cf_stun_msg_parse(struct cf_stun_msg *ret_msg, const uint8_t *p, size_t n)
 {
 	struct cf_stun_msg msg;
+	int err;
 
 	if (!cf_stun_is_msg(p, n) || (size_t)CF_STUN_HEADER_LEN + get_u16(p + 2) != n ||
 		n > UINT16_MAX)
@@ -117,11 +118,12 @@ int cf_stun_msg_parse(struct cf_stun_msg *ret_msg, const uint8_t *p, size_t n)
 	msg.n_attrs = 0;
 	split_type(get_u16(p), &msg);
 	memcpy(msg.tid, p + 8, CF_STUN_TID_LEN);
-	if (parse_attrs(&msg) < 0 || check_fingerprint(&msg) < 0)
+	err = parse_attrs(&msg);
+	if ((err < 0 && err != CF_ELIMIT) || check_fingerprint(&msg) < 0)
 		return CF_EBADMSG;
 	memcpy(ret_msg, &msg,
 		offsetof(struct cf_stun_msg, attrs) + msg.n_attrs * sizeof(msg.attrs[0]));
-	return 0;
+	return err;
 }
 
 const struct cf_stun_attr_ref *cf_stun_msg_find(const struct cf_stun_msg *msg, uint16_t type)

@@ -19,7 +19,7 @@
 #define CF_STUN_MAGIC 0x2112A442u
 #define CF_STUN_HEADER_LEN 20
 #define CF_STUN_TID_LEN 12
-#define CF_STUN_MAX_ATTRS 32 /* a message with more is malformed to us */
+#define CF_STUN_MAX_ATTRS 96 /* enough for a CreatePermission with all peers that may be */
 #define CF_STUN_MAX_LEN 2048 /* longest message that we write; on TCP also the longest accepted */
 
 enum cf_stun_class {
@@ -106,9 +106,10 @@ bool cf_stun_is_msg(const uint8_t *p, size_t n);
  * are needed to tell, CF_EBADMSG when this is no STUN message or one above CF_STUN_MAX_LEN. */
 int cf_stun_frame_len(const uint8_t *p, size_t n);
 
-/** Parses one whole message, n its exact length (borrows p). 0 or CF_EBADMSG. FINGERPRINT, where
- * present, must be the last attribute and right; attributes behind MESSAGE-INTEGRITY other than
- * MESSAGE-INTEGRITY-SHA256 and FINGERPRINT are left out (section 14.5). */
+/** Parses one whole message, n its exact length (borrows p). 0, CF_EBADMSG, or CF_ELIMIT: more than
+ * CF_STUN_MAX_ATTRS attributes (what is in *ret_msg is then good for a refusal only). FINGERPRINT,
+ * where present, must be the last attribute and right; attributes behind MESSAGE-INTEGRITY other
+ * than MESSAGE-INTEGRITY-SHA256 and FINGERPRINT are left out (section 14.5). */
 CF_MUST_CHECK int cf_stun_msg_parse(struct cf_stun_msg *ret_msg, const uint8_t *p, size_t n);
 
 /** First attribute of a type: true and its value (borrowed from the packet). */

@@ -38,6 +38,8 @@ struct cf_turn_client_options {
 	uint32_t rto_us;      /* first retransmission */
 	uint32_t rto_max_us;  /* pauses double up to this; 0: as the RFC says */
 	uint32_t timeout_us;  /* streams: how long one request may take */
+	bool plain_name;      /* never USERHASH: the name carries its own proof and cannot be found
+			       * by hash, so that asking so would cost a round trip */
 };
 
 enum cf_turn_client_state {

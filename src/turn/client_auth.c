@@ -7,8 +7,8 @@
 
 /* RFC 8489 section 9.2: a nonce that begins so carries 24 security features in the next four. */
 static const char nonce_cookie[] = "obMatJos2";
-#define FEATURE_PASSWORD_ALGORITHMS 0x800000u /* bit 0 is the first on the wire */
-#define FEATURE_USERNAME_ANONYMITY 0x400000u
+#define FEATURE_PASSWORD_ALGORITHMS 1u /* section 18.1: bit 0 is the rightmost (erratum 6290) */
+#define FEATURE_USERNAME_ANONYMITY 2u
 #define ALGORITHM_MD5 1 /* RFC 8489 section 18.5 */
 #define ALGORITHM_SHA256 2
 
@@ -90,7 +90,7 @@ static bool adopt(struct cf_turn_client *client, const struct cf_stun_msg *msg)
 	}
 	client->n_algorithms = list.len;
 	client->sha256 = list.len > 0;
-	client->userhash = features & FEATURE_USERNAME_ANONYMITY;
+	client->userhash = features & FEATURE_USERNAME_ANONYMITY && !client->options.plain_name;
 	return make_key(client, algorithm) == 0;
 }
 

@@ -22,6 +22,8 @@ static void write_body(struct cf_turn_client *client, uint16_t method,
 {
 	switch (method) {
 	case CF_TURN_ALLOCATE:
+		if (client->key_len == 0) /* room for a whole challenge: docs/adr/0006 */
+			cf_stun_write_view(w, CF_STUN_SOFTWARE, cf_view_str("callflow"));
 		cf_stun_write_u32(w, CF_TURN_REQUESTED_TRANSPORT, TRANSPORT_UDP);
 		if (client->options.family == CF_ADDR_IPV6)
 			cf_stun_write_u32(w, CF_TURN_REQUESTED_ADDRESS_FAMILY, FAMILY_IPV6);

@@ -197,7 +197,15 @@ static void usage(const struct cf_relay_usage *bill, void *arg)
 static struct net *net_new(void)
 {
 	static const struct cf_relay_io io = {
-		send_client, send_peer, open_port, close_port, auth, admit, retire, usage};
+		.send_client = send_client,
+		.send_peer = send_peer,
+		.open = open_port,
+		.close = close_port,
+		.auth = auth,
+		.admit = admit,
+		.retire = retire,
+		.usage = usage,
+	};
 	struct net *net = cf_alloc(sizeof(*net));
 
 	assert_non_null(net);

@@ -30,6 +30,17 @@ static int auth(struct cf_view username, struct cf_view realm, uint64_t now_us,
 	return config->auth(username, realm, now_us, ret_credential, config->arg);
 }
 
+static int auth_hash(const uint8_t hash[static 32], struct cf_view realm, uint64_t now_us,
+	struct cf_relay_credential *ret_credential, void *arg)
+{
+	const struct cf_relay_server_config *config =
+		&((struct cf_relay_server *)arg)->shared->config;
+
+	return config->auth_hash
+		       ? config->auth_hash(hash, realm, now_us, ret_credential, config->arg)
+		       : CF_ENOTFOUND;
+}
+
 static int admit(struct cf_view resource, struct cf_view user, void *arg)
 {
 	return cf_relay_shared_admit(((struct cf_relay_server *)arg)->shared, resource, user);
@@ -55,6 +66,7 @@ static const struct cf_relay_io relay_io = {
 	.open = cf_relay_port_open,
 	.close = cf_relay_port_close,
 	.auth = auth,
+	.auth_hash = auth_hash,
 	.admit = admit,
 	.retire = retire,
 	.usage = usage,

@@ -34,6 +34,9 @@ struct cf_relay_addr {
  * auth function knows them. */
 typedef int cf_relay_auth_fn(struct cf_view username, struct cf_view realm, uint64_t now_us,
 	struct cf_relay_credential *ret_credential, void *arg);
+/** The same by USERHASH, as cf_relay_io.auth_hash. */
+typedef int cf_relay_auth_hash_fn(const uint8_t hash[static 32], struct cf_view realm,
+	uint64_t now_us, struct cf_relay_credential *ret_credential, void *arg);
 typedef void cf_relay_usage_fn(const struct cf_relay_usage *usage, void *arg);
 
 struct cf_relay_server_config {
@@ -49,10 +52,11 @@ struct cf_relay_server_config {
 	uint16_t min_port, max_port; /* 49152 to 65535 */
 	uint32_t quota_per_user;     /* allocations, 0: no limit */
 	uint32_t quota_per_resource;
-	uint32_t max_allocations; /* of all workers */
-	uint32_t max_clients;     /* TCP and TLS connections per worker */
-	cf_relay_auth_fn *auth;   /* any worker's thread */
-	cf_relay_usage_fn *usage; /* any worker's thread; may be NULL */
+	uint32_t max_allocations;         /* of all workers */
+	uint32_t max_clients;             /* TCP and TLS connections per worker */
+	cf_relay_auth_fn *auth;           /* any worker's thread */
+	cf_relay_auth_hash_fn *auth_hash; /* likewise; may be NULL */
+	cf_relay_usage_fn *usage;         /* any worker's thread; may be NULL */
 	void *arg;
 };
 

@@ -9,7 +9,7 @@ static void challenge(void **state)
 	(void)state;
 	rig_init(&r);
 	rig_challenge(&r);
-	assert_memory_equal(r.nonce, "obMatJos2gAAA", 13);
+	assert_memory_equal(r.nonce, "obMatJos2AAAB", 13);
 	assert_true(cf_stun_msg_has(&r.msg, CF_STUN_PASSWORD_ALGORITHMS));
 	assert_int_equal(cf_relay_n_allocations(r.relay), 0);
 	assert_int_equal(r.n_sockets, 0);
@@ -76,8 +76,72 @@ static void wrong_credentials(void **state)
 	rig_done(&r);
 }
 
-/* USERHASH was not offered: no such user. */
+/* Bob can be found by hash; Alice, whose name carries its own proof, cannot. */
 static void userhash(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct cf_addr peer = rig_addr("8.8.8.8:1");
+		struct rig r;
+
+		rig_init(&r);
+		r.config.anonymity = i & 1; /* taken also where it is not offered */
+		r.sha256 = r.algorithms = i & 2;
+		rig_reconfigure(&r);
+		r.userhash = true;
+		r.username = "bob";
+		rig_set_key(&r);
+		rig_allocate(&r);
+		assert_memory_equal(r.nonce, i & 1 ? "obMatJos2AAAD" : "obMatJos2AAAB", 13);
+		assert_string_equal(r.bill_user, "bob");
+		rig_permit(&r, &peer);
+		rig_expect_success(&r);
+		r.userhash = false; /* one and the same user */
+		rig_refresh(&r, 0);
+		rig_expect_success(&r);
+		rig_done(&r);
+	}
+}
+
+/* Who was told to hide a name that cannot be found is told at once to show it. */
+static void userhash_unknown(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	r.config.anonymity = true;
+	rig_reconfigure(&r);
+	rig_challenge(&r);
+	r.userhash = true;
+	rig_begin_allocate(&r);
+	rig_send(&r);
+	rig_expect_error(&r, 438);
+	assert_memory_equal(r.nonce, "obMatJos2AAAB", 13);
+	rig_begin_allocate(&r); /* stubborn */
+	rig_send(&r);
+	rig_expect_error(&r, 401);
+	rig_challenge(&r);
+	r.nonce[12] = 'B'; /* forged: anonymity taken out */
+	r.userhash = false;
+	rig_begin_allocate(&r);
+	rig_send(&r);
+	rig_expect_error(&r, 438);
+	rig_begin_allocate(&r);
+	rig_send(&r);
+	rig_expect_success(&r);
+	r.userhash = true; /* the allocation's own name is known */
+	rig_refresh(&r, 600);
+	rig_expect_success(&r);
+	r.username = "bob";
+	rig_set_key(&r);
+	rig_refresh(&r, 600);
+	rig_expect_signed_error(&r, 441);
+	rig_done(&r);
+}
+
+/* A name and a hash, or a hash of another length: 400. */
+static void userhash_malformed(void **state)
 {
 	uint8_t hash[32] = {1};
 	struct rig r;
@@ -85,13 +149,32 @@ static void userhash(void **state)
 	(void)state;
 	rig_init(&r);
 	rig_challenge(&r);
-	rig_begin_allocate(&r);
-	cf_stun_write_bytes(&r.w, CF_STUN_USERHASH, hash, 32);
-	cf_stun_write_view(&r.w, CF_STUN_REALM, cf_view_str("example.org"));
-	cf_stun_write_view(&r.w, CF_STUN_NONCE, cf_view_str(r.nonce));
-	cf_stun_write_integrity(&r.w, cf_view_of(r.key, r.key_len));
-	assert_int_equal(rig_send_raw(&r), 0);
-	rig_expect_error(&r, 401);
+	for (int i = 0; i < 2; i++) {
+		rig_begin_allocate(&r);
+		cf_stun_write_bytes(&r.w, CF_STUN_USERHASH, hash, i ? 31 : 32);
+		if (i == 0)
+			cf_stun_write_view(&r.w, CF_STUN_USERNAME, cf_view_str(r.username));
+		cf_stun_write_view(&r.w, CF_STUN_REALM, cf_view_str(r.realm));
+		cf_stun_write_view(&r.w, CF_STUN_NONCE, cf_view_str(r.nonce));
+		cf_stun_write_integrity(&r.w, cf_view_of(r.key, r.key_len));
+		assert_int_equal(rig_send_raw(&r), 0);
+		rig_expect_error(&r, 400);
+	}
+	rig_done(&r);
+}
+
+/* One user under two algorithms is one user. */
+static void algorithm_changed(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	rig_allocate(&r);
+	r.algorithms = r.sha256 = true;
+	rig_set_key(&r);
+	rig_refresh(&r, 600);
+	rig_expect_success(&r);
 	rig_done(&r);
 }
 
@@ -251,6 +334,9 @@ int main(void)
 		cmocka_unit_test(missing_parts),
 		cmocka_unit_test(wrong_credentials),
 		cmocka_unit_test(userhash),
+		cmocka_unit_test(userhash_unknown),
+		cmocka_unit_test(userhash_malformed),
+		cmocka_unit_test(algorithm_changed),
 		cmocka_unit_test(stale_nonce),
 		cmocka_unit_test(answered_in_kind),
 		cmocka_unit_test(bad_algorithms),

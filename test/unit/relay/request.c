@@ -391,9 +391,42 @@ static void out_of_memory(void **state)
 	cf_test_oom(oom_body, &r, 1);
 }
 
+/* More peers than 32 in one request are fine; more attributes than we keep are refused, not
+ * dropped. */
+static void many_attributes(void **state)
+{
+	static const uint16_t methods[] = {CF_STUN_BINDING, CF_TURN_ALLOCATE, CF_TURN_REFRESH,
+		CF_TURN_CREATE_PERMISSION, 0x333};
+	struct cf_addr peer = rig_addr("8.8.8.8:1");
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	rig_allocate(&r);
+	rig_begin(&r, CF_STUN_REQUEST, CF_TURN_CREATE_PERMISSION);
+	for (int i = 0; i < 64; i++, peer.ip[3]++)
+		cf_stun_write_xor_addr(&r.w, CF_TURN_XOR_PEER_ADDRESS, &peer);
+	rig_send(&r);
+	rig_expect_success(&r);
+	peer.ip[3]--;
+	assert_true(rig_indicate(&r, &peer, "to the last of them"));
+	for (size_t i = 0; i < CF_ARRAY_LEN(methods); i++) {
+		rig_begin(&r, CF_STUN_REQUEST, methods[i]);
+		for (int j = 0; j <= CF_STUN_MAX_ATTRS; j++)
+			cf_stun_write_empty(&r.w, 0x8100);
+		assert_int_equal(rig_send_raw(&r), 0);
+		if (methods[i] == 0x333)
+			assert_int_equal(r.out_len, 0); /* RFC 8489 section 6.3 */
+		else
+			rig_expect_error(&r, 400);
+	}
+	rig_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_attributes),
 		cmocka_unit_test(binding),
 		cmocka_unit_test(classic_binding),
 		cmocka_unit_test(unknown_attributes),

@@ -47,10 +47,10 @@ struct rig {
 	char bill_call[64], bill_user[64];
 	/* the client */
 	char nonce[128];
-	const char *username, *password;
+	const char *username, *password, *realm;
 	uint8_t key[32];
 	size_t key_len;
-	bool sha256, algorithms;
+	bool sha256, algorithms, userhash;
 	uint8_t tid;
 	uint8_t req[1024];
 	struct cf_stun_writer w;
@@ -129,7 +129,7 @@ static inline int rig_auth(struct cf_view username, struct cf_view realm, uint64
 	struct rig *r = arg;
 
 	(void)now_us;
-	assert_true(cf_view_is(realm, "example.org"));
+	assert_true(cf_view_is(realm, r->realm));
 	if (r->auth_err)
 		return r->auth_err;
 	if (!cf_view_is(username, RIG_CRED) && !cf_view_is(username, "bob"))
@@ -140,6 +140,19 @@ static inline int rig_auth(struct cf_view username, struct cf_view realm, uint64
 	ret->call = cf_view_str("call-1");
 	ret->expires_us = r->expires_us;
 	return 0;
+}
+
+/* Bob alone is known by his hash. */
+static inline int rig_auth_hash(const uint8_t hash[static 32], struct cf_view realm,
+	uint64_t now_us, struct cf_relay_credential *ret, void *arg)
+{
+	uint8_t bob[32];
+
+	assert_int_equal(cf_stun_userhash(bob, cf_view_str("bob"), realm), 0);
+	if (memcmp(hash, bob, sizeof(bob)) != 0)
+		return CF_ENOTFOUND;
+	ret->username = cf_view_str("bob");
+	return rig_auth(ret->username, realm, now_us, ret, arg);
 }
 
 static inline int rig_admit(struct cf_view resource, struct cf_view user, void *arg)
@@ -177,13 +190,22 @@ static inline void rig_usage(const struct cf_relay_usage *usage, void *arg)
 
 static inline struct cf_relay_io rig_io(void)
 {
-	return (struct cf_relay_io){rig_send_client, rig_send_peer, rig_open, rig_close, rig_auth,
-		rig_admit, rig_retire, rig_usage};
+	return (struct cf_relay_io){
+		.send_client = rig_send_client,
+		.send_peer = rig_send_peer,
+		.open = rig_open,
+		.close = rig_close,
+		.auth = rig_auth,
+		.auth_hash = rig_auth_hash,
+		.admit = rig_admit,
+		.retire = rig_retire,
+		.usage = rig_usage,
+	};
 }
 
 static inline void rig_set_key(struct rig *r)
 {
-	struct cf_view user = cf_view_str(r->username), realm = cf_view_str("example.org"),
+	struct cf_view user = cf_view_str(r->username), realm = cf_view_str(r->realm),
 		       password = cf_view_str(r->password);
 
 	if (r->algorithms)
@@ -198,7 +220,10 @@ static inline void rig_init(struct rig *r)
 {
 	struct cf_relay_io io = rig_io();
 
-	*r = (struct rig){.now = 5000000, .username = RIG_CRED, .password = RIG_PASSWORD};
+	*r = (struct rig){.now = 5000000,
+		.username = RIG_CRED,
+		.password = RIG_PASSWORD,
+		.realm = "example.org"};
 	r->config = cf_relay_config_defaults();
 	r->config.realm = "example.org";
 	r->expires_us = r->now + 3600 * CF_US_PER_S;
@@ -243,8 +268,15 @@ static inline void rig_write_auth(struct rig *r)
 {
 	static const uint8_t list[] = {0, 2, 0, 0, 0, 1, 0, 0};
 
-	cf_stun_write_view(&r->w, CF_STUN_USERNAME, cf_view_str(r->username));
-	cf_stun_write_view(&r->w, CF_STUN_REALM, cf_view_str("example.org"));
+	uint8_t hash[32];
+
+	assert_int_equal(
+		cf_stun_userhash(hash, cf_view_str(r->username), cf_view_str(r->realm)), 0);
+	if (r->userhash)
+		cf_stun_write_bytes(&r->w, CF_STUN_USERHASH, hash, sizeof(hash));
+	else
+		cf_stun_write_view(&r->w, CF_STUN_USERNAME, cf_view_str(r->username));
+	cf_stun_write_view(&r->w, CF_STUN_REALM, cf_view_str(r->realm));
 	cf_stun_write_view(&r->w, CF_STUN_NONCE, cf_view_str(r->nonce));
 	if (r->algorithms) {
 		cf_stun_write_bytes(&r->w, CF_STUN_PASSWORD_ALGORITHMS, list, sizeof(list));
@@ -302,7 +334,7 @@ static inline void rig_expect_error(struct rig *r, uint16_t code)
 		memcpy(r->nonce, v.p, v.len);
 		r->nonce[v.len] = 0;
 		assert_true(cf_stun_msg_attr(&r->msg, CF_STUN_REALM, &v));
-		assert_true(cf_view_is(v, "example.org"));
+		assert_true(cf_view_is(v, r->realm));
 		assert_false(cf_stun_msg_has(&r->msg, CF_STUN_MESSAGE_INTEGRITY));
 	}
 }
@@ -319,10 +351,11 @@ static inline void rig_begin_allocate(struct rig *r)
 	cf_stun_write_u32(&r->w, CF_TURN_REQUESTED_TRANSPORT, 17u << 24);
 }
 
-/* Gets a nonce. */
+/* Gets a whole nonce: the request has room for it. */
 static inline void rig_challenge(struct rig *r)
 {
 	rig_begin_allocate(r);
+	cf_stun_write_view(&r->w, CF_STUN_SOFTWARE, cf_view_str("a rig for tests"));
 	assert_int_equal(rig_send_raw(r), 0);
 	rig_expect_error(r, 401);
 }

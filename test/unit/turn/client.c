@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #define PLAIN_NONCE "nonce-1"
-#define COOKIE_NONCE "obMatJos2gAAAnonce"    /* password algorithms */
-#define ANONYMOUS_NONCE "obMatJos2wAAAnonce" /* and username anonymity */
+#define COOKIE_NONCE "obMatJos2AAABnonce"    /* password algorithms */
+#define ANONYMOUS_NONCE "obMatJos2AAADnonce" /* and username anonymity */
 
 struct rig {
 	struct cf_turn_client *client;
