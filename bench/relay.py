@@ -109,6 +109,7 @@ relay:
   ports: {PORTS}
   quota_per_user: 100000
   quota_per_resource: 100000
+  max_bps_per_allocation: 0
 workers: {workers}
 listen:
   https: {ADDRESS}:0
