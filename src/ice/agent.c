@@ -216,6 +216,7 @@ void cf_ice_agent_tick(struct cf_ice_agent *agent, uint64_t now_us)
 	ice_gather_update(agent);
 	ice_select(agent);
 	ice_checks_run(agent);
+	ice_gather_run(agent); /* what these two want to know */
 }
 
 uint64_t cf_ice_agent_deadline(const struct cf_ice_agent *agent)
@@ -331,8 +332,16 @@ void cf_ice_agent_note_received(
 
 	if (!pair || !pair->validated)
 		return;
-	pair->last_rx_us = now_us;
+	if (now_us - pair->data_us > ICE_LIVELY_GAP_US)
+		pair->run = 0;
+	else if (pair->run < ICE_LIVELY_RUN)
+		pair->run++;
+	pair->data_us = pair->last_rx_us = now_us;
 	pair->unanswered = 0;
+	if (pair == agent->data || agent->stray != pair)
+		agent->strays = 0;
+	agent->stray = pair == agent->data ? NULL : pair;
+	agent->strays += agent->stray != NULL;
 }
 
 bool cf_ice_agent_accepts(

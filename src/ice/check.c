@@ -108,10 +108,13 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* A valid pair that is not in use: kept warm, and asked quickly when the one in use is in doubt. */
 static uint64_t reserve_due(const struct cf_ice_agent *agent, const struct ice_pair *pair)
 {
-	uint64_t soon = pair->last_sent_us + ice_rto(agent, pair) + 50 * CF_US_PER_MS;
+	uint64_t rto = ice_rto(agent, pair);
+	uint64_t soon = pair->last_sent_us + rto + ICE_PROBE_MIN_US;
 
-	if (ice_suspect(agent) || pair->unanswered > 0)
+	if (ice_quiet(agent) && agent->data->unanswered > 0)
 		return earlier(pair->consent_us, soon);
+	if (pair->unanswered > 0 || ice_on_probation(agent, pair))
+		return earlier(pair->consent_us, pair->last_sent_us + rto + ICE_PROBE_MAX_US / 2);
 	return pair->consent_us;
 }
 
@@ -145,11 +148,22 @@ static uint64_t pair_due(
 		return CF_TIME_NEVER;
 	if (pair->state != CF_ICE_PAIR_FAILED)
 		return pair->next_us;
-	/* Failed for now: asked again at times while the path in use goes through a relay. */
-	if (pair->hard || pair->retries >= ICE_MAX_RETRIES || !agent->data ||
-		agent->data->relays == 0 || !ice_pair_better(pair, agent->data))
+	/* Failed for now: asked again at times where it would be better than what there is. */
+	if (pair->hard || !agent->first_valid_us ||
+		(agent->data && !agent->doubt &&
+			(!ice_pair_better(pair, agent->data) || !ice_worth(pair, agent->data))))
 		return CF_TIME_NEVER;
 	return pair->next_us;
+}
+
+/* When a pair that has failed is tried again. */
+static uint64_t retry_us(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	uint64_t pause = ICE_RETRY_US << (pair->retries < 4 ? pair->retries : 4);
+
+	if (agent->doubt)
+		pause = ICE_RETRY_US;
+	return agent->now_us + (pause < ICE_RETRY_MAX_US ? pause : ICE_RETRY_MAX_US);
 }
 
 /* The checks that keep or make the path in use: few, so neither queue nor pacing holds them up. */
@@ -283,12 +297,15 @@ static bool may_try(struct cf_ice_agent *agent, struct ice_pair *pair)
 	if (pair->state == CF_ICE_PAIR_FAILED && !pair->trigger) {
 		pair->retries++;
 		pair->backoff = 0;
-		pair->try_from_us = agent->now_us - given + CF_US_PER_S;
+		pair->try_from_us = agent->now_us - given + ICE_RETRY_FOR_US;
+		/* Our outside addresses may be others by now. */
+		if (!agent->bases[pair->slot].relay)
+			ice_gather_again(agent);
 	}
 	if (agent->now_us - pair->try_from_us < given || pair->trigger)
 		return true;
 	ice_pair_fail(pair, pair->error);
-	pair->next_us = agent->now_us + ICE_RETRY_US;
+	pair->next_us = retry_us(agent, pair);
 	return false;
 }
 
@@ -353,6 +370,9 @@ static void succeeded(struct cf_ice_agent *agent, struct ice_pair *pair,
 {
 	bool nominated = check->use_candidate && check->controlling && agent->controlling;
 
+	/* Quiet and yet alive: rightly so. */
+	if (agent->now_us - pair->data_us >= ICE_LIVELY_QUIET_US)
+		pair->run = 0;
 	measure(pair, agent->now_us - check->sent_us);
 	if (!pair->responses++)
 		pair->first_response_us = agent->now_us;
@@ -363,6 +383,7 @@ static void succeeded(struct cf_ice_agent *agent, struct ice_pair *pair,
 	pair->trigger = 0;
 	if (pair->state != CF_ICE_PAIR_SUCCEEDED) {
 		pair->state = CF_ICE_PAIR_SUCCEEDED;
+		pair->good_us = agent->now_us;
 		pair->consent_us = agent->now_us + ICE_KEEPALIVE_US;
 	}
 	learn_local(agent, pair, mapped);
@@ -425,7 +446,7 @@ static bool asymmetric(struct cf_ice_agent *agent, const struct cf_stun_msg *msg
 		if (cf_stun_msg_check_integrity(msg, cf_view_str(gen->remote.pwd)) == 0 &&
 			pair->state != CF_ICE_PAIR_SUCCEEDED) {
 			ice_pair_fail(pair, CF_ICE_PAIR_ASYMMETRIC);
-			pair->next_us = agent->now_us + ICE_RETRY_US;
+			pair->next_us = retry_us(agent, pair);
 		}
 		check->sent_us = 0;
 		return true;

@@ -270,16 +270,21 @@ int cf_ice_agent_add_stun_server(
 	return 0;
 }
 
-void cf_ice_agent_ask_again(struct cf_ice_agent *agent, uint64_t now_us)
+void ice_gather_again(struct cf_ice_agent *agent)
 {
-	agent->now_us = now_us;
 	for (size_t i = 0; i < ICE_MAX_GATHERS; i++) {
 		struct ice_gather *gather = &agent->gathers[i];
 
 		if (gather->used && !gather->txn.active &&
-			now_us - gather->txn.started_us >= ICE_ASK_PAUSE_US)
-			gather->again_us = now_us;
+			agent->now_us - gather->txn.started_us >= ICE_ASK_PAUSE_US)
+			gather->again_us = agent->now_us;
 	}
+}
+
+void cf_ice_agent_ask_again(struct cf_ice_agent *agent, uint64_t now_us)
+{
+	agent->now_us = now_us;
+	ice_gather_again(agent);
 	cf_ice_agent_tick(agent, now_us);
 }
 
@@ -417,11 +422,14 @@ static void run_one(struct cf_ice_agent *agent, struct ice_gather *gather)
 {
 	static const struct cf_stun_txn_options again = {
 		.rto_us = 500000, .rto_max_us = 1000000, .rc = 3, .rm = 2};
+	static const struct cf_stun_txn_options soon = {
+		.rto_us = 100000, .rto_max_us = 400000, .rc = 4, .rm = 2};
 
 	if (!gather->txn.active) {
 		if (agent->now_us < gather->again_us || agent->state == CF_ICE_FAILED)
 			return;
-		cf_stun_txn_start(&gather->txn, &again, CF_STUN_BINDING, agent->now_us);
+		cf_stun_txn_start(&gather->txn, agent->doubt ? &soon : &again, CF_STUN_BINDING,
+			agent->now_us);
 	}
 	if (cf_stun_txn_deadline(&gather->txn) > agent->now_us || !ice_take_token(agent))
 		return;
@@ -432,7 +440,8 @@ static void run_one(struct cf_ice_agent *agent, struct ice_gather *gather)
 	case CF_STUN_TXN_TIMEOUT:
 		if (gather->state == ICE_GATHER_ASKING)
 			gather->state = ICE_GATHER_FAILED;
-		gather->again_us = agent->now_us + ICE_KEEPALIVE_US;
+		gather->again_us =
+			agent->now_us + (agent->doubt ? ICE_ASK_PAUSE_US : ICE_KEEPALIVE_US);
 		break;
 	case CF_STUN_TXN_WAIT:
 		break;

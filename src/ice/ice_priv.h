@@ -37,8 +37,24 @@
 #define ICE_PAIR_TRY_SHORT_US (5 * CF_US_PER_S) /* once the peer is known to check, too */
 #define ICE_KEEPALIVE_US (10 * CF_US_PER_S)     /* valid pairs in reserve, STUN mappings */
 #define ICE_ASK_PAUSE_US (500 * CF_US_PER_MS)   /* between two questions to a STUN server */
-#define ICE_RETRY_US (10 * CF_US_PER_S)         /* failed pairs better than a relayed path */
-#define ICE_MAX_RETRIES 6
+#define ICE_RETRY_US (1 * CF_US_PER_S)          /* a failed pair worth a change; doubling ... */
+#define ICE_RETRY_MAX_US (15 * CF_US_PER_S)     /* ... up to this, for as long as the call lives */
+#define ICE_RETRY_FOR_US (300 * CF_US_PER_MS)
+/* Media comes every 20 ms. A pair that was lively and is quiet for so long is asked at once; one
+ * that is rightly quiet (hold) at times. */
+#define ICE_LIVELY_GAP_US (100 * CF_US_PER_MS)
+#define ICE_LIVELY_RUN 10
+#define ICE_LIVELY_QUIET_US (200 * CF_US_PER_MS)
+#define ICE_LIVELY_SILENCE_US (700 * CF_US_PER_MS) /* then: disconnected */
+#define ICE_PROBE_MIN_US (50 * CF_US_PER_MS)
+#define ICE_PROBE_MAX_US (200 * CF_US_PER_MS) /* in the long run: how late a return is noticed */
+#define ICE_STRAYS 3                          /* packets on another pair: the peer has moved */
+#define ICE_STRAY_US                                                                \
+	(1 * CF_US_PER_S) /* ... where it never came to the one in use: behind this \
+			   */
+#define ICE_PROBATION_US                                                           \
+	(1 * CF_US_PER_S) /* a pair that was lost works so long before it is used; \
+			   * doubling with each loss up to ICE_RETRY_MAX_US */
 #define ICE_MAX_RESERVE 4 /* valid pairs kept warm beside the selected one */
 #define ICE_WAIT_CAP_US (500 * CF_US_PER_MS)
 #define ICE_OLD_GRACE_US (3 * CF_US_PER_S)
@@ -113,7 +129,12 @@ struct ice_pair {
 	uint32_t requests, responses, checks_received;
 	uint32_t unanswered; /* checks sent since the last sign of life */
 	uint32_t backoff;    /* checks sent since the schedule was last started anew */
-	uint32_t retries;    /* single checks after having failed */
+	uint32_t retries;    /* rounds of checks after having failed */
+	uint32_t losses;     /* times it worked and then went silent */
+	uint32_t run;        /* data packets in a row without a pause, up to ICE_LIVELY_RUN */
+	uint64_t data_us;    /* last data */
+	uint64_t used_us;    /* in use since; 0 never was */
+	uint64_t good_us;    /* works since */
 	uint64_t created_us, first_request_us, first_response_us;
 	uint64_t try_from_us; /* start of the time that this pair is given */
 	uint64_t last_sent_us, last_rx_us, last_consent_us, last_check_us;
@@ -199,7 +220,9 @@ struct cf_ice_agent {
 	uint64_t far_us;         /* longest a STUN server took to answer, 0: none has */
 	uint64_t announced_us;   /* last local candidate put out that may give a direct path */
 	uint64_t lost_us;        /* no path any more since */
-	bool silent;             /* the selected pair has not answered for options.silence_ms */
+	uint64_t shaken_us;      /* the path in use died: what has answered since then is sound */
+	struct ice_pair *stray;  /* data comes on it, but is sent on another ... */
+	unsigned strays;         /* ... so many packets in a row */
 
 	struct cf_list sends;
 	size_t n_sends;
@@ -226,6 +249,7 @@ bool ice_gather_response(struct cf_ice_agent *agent, uint8_t slot, const struct 
 uint64_t ice_gather_due(const struct cf_ice_agent *agent);
 void ice_gather_run(struct cf_ice_agent *agent);
 void ice_gather_icmp(struct cf_ice_agent *agent, uint8_t slot, const struct cf_addr *server);
+void ice_gather_again(struct cf_ice_agent *agent);
 void ice_gather_update(struct cf_ice_agent *agent);
 
 /* pair.c */
@@ -273,6 +297,10 @@ void ice_switch_role(struct cf_ice_agent *agent, bool controlling);
 void ice_select(struct cf_ice_agent *agent);
 uint64_t ice_select_due(const struct cf_ice_agent *agent);
 uint64_t ice_pair_probe_us(const struct cf_ice_agent *agent, const struct ice_pair *pair);
+bool ice_lively(const struct ice_pair *pair);
+bool ice_quiet(const struct cf_ice_agent *agent);
+bool ice_on_probation(const struct cf_ice_agent *agent, const struct ice_pair *pair);
+bool ice_worth(const struct ice_pair *better, const struct ice_pair *now);
 bool ice_suspect(const struct cf_ice_agent *agent);
 uint64_t ice_consent_interval(const struct cf_ice_agent *agent);
 void ice_pair_lost(struct cf_ice_agent *agent, struct ice_pair *pair);

@@ -185,6 +185,8 @@ void ice_pair_drop(struct cf_ice_agent *agent, struct ice_pair *pair)
 	cf_map_remove(&agent->pair_map, &pair->node);
 	if (agent->selected == pair)
 		agent->selected = NULL;
+	if (agent->stray == pair)
+		agent->stray = NULL;
 	if (agent->data == pair) {
 		agent->gone_us = pair->last_rx_us;
 		agent->gone_cause = agent->bases[pair->slot].relay ? CF_ICE_CAUSE_RELAY_GONE

@@ -45,38 +45,75 @@ static uint64_t silence_us(const struct cf_ice_agent *agent)
 	return (uint64_t)agent->options.silence_ms * CF_US_PER_MS;
 }
 
+bool ice_lively(const struct ice_pair *pair)
+{
+	return pair->run >= ICE_LIVELY_RUN;
+}
+
+/* From when on the pair in use is to be asked, should nothing come in before. */
+static uint64_t quiet_us(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	uint64_t heard = pair->last_rx_us > pair->used_us ? pair->last_rx_us : pair->used_us;
+	uint64_t given = silence_us(agent) / 3;
+
+	if (ice_lively(pair) && given > ICE_LIVELY_QUIET_US)
+		given = ICE_LIVELY_QUIET_US;
+	return heard + given;
+}
+
 /* When a pair in use that has become quiet is asked whether it still works. */
 uint64_t ice_pair_probe_us(const struct cf_ice_agent *agent, const struct ice_pair *pair)
 {
-	uint64_t quiet = pair->last_rx_us + silence_us(agent) / 3;
-	uint64_t pause = silence_us(agent) / 16, rto = ice_rto(agent, pair);
-	uint64_t next = pair->last_sent_us + (pause > rto ? pause : rto);
+	uint64_t quiet = quiet_us(agent, pair), pause = ice_rto(agent, pair);
 
 	if (agent->options.silence_ms == 0)
 		return CF_TIME_NEVER;
-	return quiet > next ? quiet : next;
+	if (pair->unanswered > 4)
+		pause = pause > ICE_PROBE_MAX_US ? pause : ICE_PROBE_MAX_US;
+	else if (pause < ICE_PROBE_MIN_US)
+		pause = ICE_PROBE_MIN_US;
+	return quiet > pair->last_sent_us + pause ? quiet : pair->last_sent_us + pause;
 }
 
-/* Several questions in a row without an answer, and nothing else heard either. */
+/* The pair in use has become quiet. That proves nothing. */
+bool ice_quiet(const struct cf_ice_agent *agent)
+{
+	return agent->data && agent->options.silence_ms > 0 &&
+	       agent->now_us >= quiet_us(agent, agent->data);
+}
+
+/* Questions in a row without an answer, and nothing else heard either. */
 bool ice_suspect(const struct cf_ice_agent *agent)
 {
-	const struct ice_pair *pair = agent->data;
-
-	return pair && agent->options.silence_ms > 0 && pair->unanswered >= 4 &&
-	       agent->now_us - pair->last_rx_us >= silence_us(agent) / 3;
+	return ice_quiet(agent) && agent->data->unanswered >= (ice_lively(agent->data) ? 2u : 4u);
 }
 
 /* A valid pair has died. It is tried anew, in case it comes back. */
 void ice_pair_lost(struct cf_ice_agent *agent, struct ice_pair *pair)
 {
-	pair->nominate_on_success = pair->nominate_on_success || pair->nominated;
-	pair->nominated = false;
+	pair->nominated = pair->nominate_on_success = false;
 	pair->state = CF_ICE_PAIR_FAILED;
 	pair->error = CF_ICE_PAIR_LOST;
 	pair->rtt_us = 0;
+	pair->losses++;
 	ice_pair_restart_tries(agent, pair);
 	if (agent->selected == pair)
 		agent->selected = NULL;
+}
+
+/* A pair that was lost before has to work for some time, while another one does. */
+static uint64_t probation_over_us(const struct ice_pair *pair)
+{
+	uint64_t given = ICE_PROBATION_US << (pair->losses < 5 ? pair->losses : 5) >> 1;
+
+	if (pair->losses == 0)
+		return pair->good_us;
+	return pair->good_us + (given < ICE_RETRY_MAX_US ? given : ICE_RETRY_MAX_US);
+}
+
+bool ice_on_probation(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	return agent->now_us < probation_over_us(pair);
 }
 
 static enum cf_ice_path_kind kind_of(const struct ice_pair *pair)
@@ -88,17 +125,39 @@ static enum cf_ice_path_kind kind_of(const struct ice_pair *pair)
 	return CF_ICE_PATH_REFLEXIVE;
 }
 
-static bool usable(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+static uint64_t consent_over_us(const struct cf_ice_agent *agent, const struct ice_pair *pair)
 {
-	return pair->state == CF_ICE_PAIR_SUCCEEDED && pair->gen == agent->cur.id;
+	uint64_t last = agent->options.lite ? pair->last_rx_us : pair->last_consent_us;
+
+	return last + (uint64_t)agent->options.consent_expiry_ms * CF_US_PER_MS;
 }
 
+/* RFC 7675 section 5.1: nothing is sent to where consent has expired. */
+static bool usable(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	return pair->state == CF_ICE_PAIR_SUCCEEDED && pair->gen == agent->cur.id &&
+	       agent->now_us < consent_over_us(agent, pair);
+}
+
+/* Not shaken by what befell the path in use before. */
+static bool sound(const struct cf_ice_agent *agent, const struct ice_pair *pair)
+{
+	return usable(agent, pair) && pair->unanswered <= 1 &&
+	       (pair->last_rx_us > agent->shaken_us || agent->options.lite);
+}
+
+/* The best valid pair; one that has proved itself since the last trouble, where there is one. */
 static struct ice_pair *best_valid(const struct cf_ice_agent *agent)
 {
-	for (size_t i = 0; i < agent->n_pairs; i++)
-		if (usable(agent, agent->pairs[i]))
+	struct ice_pair *any = NULL;
+
+	for (size_t i = 0; i < agent->n_pairs; i++) {
+		if (sound(agent, agent->pairs[i]))
 			return agent->pairs[i];
-	return NULL;
+		if (!any && usable(agent, agent->pairs[i]))
+			any = agent->pairs[i];
+	}
+	return any;
 }
 
 static void nominate(struct cf_ice_agent *agent, struct ice_pair *pair)
@@ -168,7 +227,7 @@ static uint64_t nomination_us(const struct cf_ice_agent *agent, const struct ice
 }
 
 /* Whether a better pair is worth a change of path: a relay less, a faster relay, a NAT less. */
-static bool worth(const struct ice_pair *better, const struct ice_pair *now)
+bool ice_worth(const struct ice_pair *better, const struct ice_pair *now)
 {
 	if (better->relays != now->relays)
 		return better->relays < now->relays;
@@ -181,18 +240,39 @@ static bool worth(const struct ice_pair *better, const struct ice_pair *now)
 	       better->local->c.transport < now->local->c.transport;
 }
 
+/* A pair so much better than the one nominated that it is worth a change, and can be relied on. */
+static void change_to_better(struct cf_ice_agent *agent)
+{
+	const struct ice_pair *now = agent->selected;
+
+	for (size_t i = 0; i < agent->n_pairs; i++) {
+		struct ice_pair *pair = agent->pairs[i];
+
+		if (pair == now || !ice_pair_better(pair, now))
+			return;
+		if (!sound(agent, pair) || !ice_worth(pair, now))
+			continue;
+		if (!ice_on_probation(agent, pair)) {
+			nominate(agent, pair);
+			return;
+		}
+		if (probation_over_us(pair) < agent->nominate_us)
+			agent->nominate_us = probation_over_us(pair);
+	}
+}
+
 static void choose_controlling(struct cf_ice_agent *agent)
 {
-	struct ice_pair *best = best_valid(agent);
+	struct ice_pair *best;
 
 	agent->nominate_us = CF_TIME_NEVER;
-	if (!best || best == agent->selected)
-		return;
 	if (agent->selected) {
-		if (ice_pair_better(best, agent->selected) && worth(best, agent->selected))
-			nominate(agent, best);
+		change_to_better(agent);
 		return;
 	}
+	best = best_valid(agent);
+	if (!best)
+		return;
 	agent->nominate_us = nomination_us(agent, best);
 	if (agent->nominate_us <= agent->now_us) {
 		nominate(agent, best);
@@ -221,31 +301,72 @@ static void choose_controlled(struct cf_ice_agent *agent)
 /* A valid pair in reserve that answered after the one in use had gone quiet. */
 static struct ice_pair *find_reserve(const struct cf_ice_agent *agent)
 {
-	uint64_t quiet = agent->data->last_rx_us + silence_us(agent) / 3;
-
 	for (size_t i = 0; i < agent->n_pairs; i++) {
 		struct ice_pair *pair = agent->pairs[i];
 
-		if (usable(agent, pair) && pair != agent->data && pair->last_consent_us > quiet)
+		if (usable(agent, pair) && pair != agent->data &&
+			pair->last_consent_us > agent->data->last_rx_us + ICE_LIVELY_QUIET_US / 2)
 			return pair;
 	}
 	return NULL;
+}
+
+/* To a pair that is not the outcome of the usual choice. */
+static void move(struct cf_ice_agent *agent, struct ice_pair *pair)
+{
+	if (agent->controlling) {
+		nominate(agent, pair);
+		return;
+	}
+	/* Until the peer nominates another one. */
+	for (size_t i = 0; i < agent->n_pairs; i++)
+		if (agent->pairs[i]->gen == agent->cur.id)
+			agent->pairs[i]->nominated = false;
+	agent->selected = pair;
 }
 
 static void fail_over(struct cf_ice_agent *agent)
 {
 	struct ice_pair *reserve;
 
-	if (agent->options.lite || !ice_suspect(agent) || agent->data->gen != agent->cur.id)
+	if (agent->options.lite || !ice_suspect(agent) || agent->data->gen != agent->cur.id ||
+		agent->data->unanswered < 3)
 		return;
 	reserve = find_reserve(agent);
 	if (!reserve)
 		return;
+	agent->shaken_us = agent->data->last_rx_us + ICE_LIVELY_QUIET_US / 2;
 	ice_pair_lost(agent, agent->data);
-	if (agent->controlling)
-		nominate(agent, reserve);
-	else
-		agent->selected = reserve; /* until the peer nominates */
+	move(agent, reserve);
+}
+
+/* The peer sends on another pair than we do: it may know better, for example that nothing of ours
+ * reaches it on the one in use. */
+static uint64_t follow_us(const struct cf_ice_agent *agent)
+{
+	const struct ice_pair *stray = agent->stray, *data = agent->data;
+
+	if (!stray || !data || !agent->selected || agent->options.lite ||
+		agent->strays < ICE_STRAYS || stray == data || !usable(agent, stray) ||
+		data->gen != agent->cur.id)
+		return CF_TIME_NEVER;
+	return data->data_us > data->used_us ? agent->now_us : data->used_us + ICE_STRAY_US;
+}
+
+static void follow(struct cf_ice_agent *agent)
+{
+	struct ice_pair *before = agent->data;
+
+	if (follow_us(agent) > agent->now_us)
+		return;
+	move(agent, agent->stray);
+	agent->stray = NULL;
+	agent->strays = 0;
+	/* The one before is believed again once it has answered. */
+	agent->shaken_us = agent->now_us;
+	before->consent_us = agent->now_us;
+	before->losses++;
+	before->good_us = agent->now_us;
 }
 
 /* Why data moves from one pair to another. */
@@ -273,6 +394,10 @@ static void use(struct cf_ice_agent *agent, struct ice_pair *pair, bool describe
 		return;
 	if (pair && agent->data != pair) {
 		note_cause(agent, pair);
+		pair->used_us = agent->now_us;
+		/* As much is expected of it as came on the one before. */
+		if (agent->data && ice_lively(agent->data))
+			pair->run = ICE_LIVELY_RUN;
 		pair->consent_us = agent->now_us + ice_consent_interval(agent);
 		if (agent->options.lite)
 			pair->last_consent_us = agent->now_us;
@@ -361,11 +486,10 @@ static bool hopeless(const struct cf_ice_agent *agent)
 
 static uint64_t fail_us(const struct cf_ice_agent *agent)
 {
-	uint64_t from = agent->state == CF_ICE_DISCONNECTED
-				? later(agent->lost_us, agent->remote_us)
-				: agent->remote_us;
-
-	return from + (uint64_t)agent->options.fail_ms * CF_US_PER_MS;
+	if (agent->state == CF_ICE_DISCONNECTED)
+		return later(agent->lost_us, agent->remote_us) +
+		       (uint64_t)agent->options.consent_expiry_ms * CF_US_PER_MS;
+	return agent->remote_us + (uint64_t)agent->options.fail_ms * CF_US_PER_MS;
 }
 
 static void state_without_path(struct cf_ice_agent *agent)
@@ -391,19 +515,13 @@ static bool nothing_better(const struct cf_ice_agent *agent)
 	return agent->gathered && agent->remote_end && agent->selected;
 }
 
-static uint64_t expiry_us(const struct cf_ice_agent *agent)
-{
-	const struct ice_pair *pair = agent->data;
-	uint64_t last = agent->options.lite ? pair->last_rx_us : pair->last_consent_us;
-
-	return last + (uint64_t)agent->options.consent_expiry_ms * CF_US_PER_MS;
-}
-
 /* A lite agent sends no checks: the peer's come at least every consent interval. */
 static uint64_t silent_us(const struct cf_ice_agent *agent)
 {
 	uint64_t given = silence_us(agent), lite = 2 * CF_US_PER_MS * agent->options.consent_ms;
 
+	if (ice_lively(agent->data) && given > ICE_LIVELY_SILENCE_US)
+		given = ICE_LIVELY_SILENCE_US;
 	return agent->data->last_rx_us + (agent->options.lite ? later(given, lite) : given);
 }
 
@@ -428,7 +546,7 @@ static void state_with_path(struct cf_ice_agent *agent)
 {
 	bool connected = agent->selected || agent->data->gen != agent->cur.id;
 
-	if (agent->now_us >= expiry_us(agent)) {
+	if (agent->now_us >= consent_over_us(agent, agent->data)) {
 		consent_expired(agent);
 		return;
 	}
@@ -443,24 +561,30 @@ static void state_with_path(struct cf_ice_agent *agent)
 	}
 }
 
-/* Whether the path in use is sound, for those who may do something about it. */
-static void doubt(struct cf_ice_agent *agent)
+/* Whether the path in use is sound: who can do something about it is told; all that may still work
+ * is tried at once, and the STUN servers are asked for our present outside addresses. */
+static void consider_doubt(struct cf_ice_agent *agent)
 {
-	bool doubt = agent->state == CF_ICE_DISCONNECTED ||
-		     (agent->data && agent->data->gen == agent->cur.id && ice_suspect(agent));
+	bool doubt = agent->state == CF_ICE_DISCONNECTED || ice_suspect(agent);
 
-	if (agent->doubt == doubt)
+	if (agent->options.lite || agent->doubt == doubt)
 		return;
 	agent->doubt = doubt;
 	agent->out_doubt = true;
+	if (!doubt)
+		return;
+	ice_boost(agent, NULL);
+	ice_gather_again(agent);
 }
 
 void ice_select(struct cf_ice_agent *agent)
 {
 	const struct ice_pair *before = agent->selected;
 
-	if (agent->data)
+	if (agent->data) {
 		fail_over(agent);
+		follow(agent);
+	}
 	if (agent->controlling)
 		choose_controlling(agent);
 	else
@@ -471,7 +595,7 @@ void ice_select(struct cf_ice_agent *agent)
 	else
 		state_without_path(agent);
 	drop_old(agent);
-	doubt(agent);
+	consider_doubt(agent);
 }
 
 static uint64_t future(const struct cf_ice_agent *agent, uint64_t at)
@@ -489,9 +613,10 @@ uint64_t ice_select_due(const struct cf_ice_agent *agent)
 	uint64_t due = sooner(agent->nominate_us, agent->old_drop_us);
 
 	if (agent->data) {
-		due = sooner(due, expiry_us(agent));
+		due = sooner(due, consent_over_us(agent, agent->data));
 		if (agent->options.silence_ms > 0)
 			due = sooner(due, future(agent, silent_us(agent)));
+		due = sooner(due, follow_us(agent));
 	} else if (agent->state == CF_ICE_CHECKING || agent->state == CF_ICE_DISCONNECTED) {
 		due = sooner(due, fail_us(agent));
 		/* Whether it is hopeless hangs on many things: look now and then. */

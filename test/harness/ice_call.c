@@ -157,8 +157,60 @@ unsigned ice_call_add_relay(
 {
 	bool stream = kind != CF_ICE_BASE_RELAY_UDP;
 
-	return add_base(
-		call, index, cf_vnet_relay(call->net, addr, stream, &call->side[index]), kind);
+	int sock = cf_vnet_relay(call->net, addr, stream, &call->side[index]);
+
+	cf_vnet_relay_leg(call->net, sock, call->side[index].realm);
+	return add_base(call, index, sock, kind);
+}
+
+void ice_call_remove(struct ice_call *call, int index, int i)
+{
+	struct ice_side *side = &call->side[index];
+	unsigned base = side->bases[i];
+
+	cf_vnet_close(call->net, side->socks[i]);
+	side->n_bases--;
+	side->socks[i] = side->socks[side->n_bases];
+	side->bases[i] = side->bases[side->n_bases];
+	cf_ice_agent_remove_base(side->agent, base, now(call));
+	ice_call_drain(call, index);
+}
+
+static bool has_relay(const struct ice_call *call, const struct ice_side *side)
+{
+	for (int i = 0; i < side->n_bases; i++)
+		if (cf_vnet_is_relay(call->net, side->socks[i]) &&
+			cf_vnet_relay_alive(call->net, side->socks[i]))
+			return true;
+	return false;
+}
+
+/* What the peer room does in doubt: asks for a relay anew where there is none that works. Over UDP
+ * that takes two round trips; else 100 ms later over TLS, five. */
+static void tend(struct ice_call *call, int index)
+{
+	static const char *const addrs[2] = {"192.0.2.11", "192.0.2.12"};
+	struct ice_side *side = &call->side[index];
+
+	if (!side->tends || !(side->doubt || side->tend_at) || side->tend_at > now(call))
+		return;
+	if (has_relay(call, side)) {
+		side->tend_at = 0;
+		return;
+	}
+	if (side->tend_at && cf_vnet_passes(call->net, side->realm, side->tend_stream)) {
+		for (int i = side->n_bases; i-- > 0;)
+			if (cf_vnet_is_relay(call->net, side->socks[i]))
+				ice_call_remove(call, index, i);
+		ice_call_add_relay(call, index,
+			side->tend_stream ? CF_ICE_BASE_RELAY_TLS : CF_ICE_BASE_RELAY_UDP,
+			addrs[index]);
+		side->tend_at = 0;
+		return;
+	}
+	side->tend_stream = !cf_vnet_passes(call->net, side->realm, false);
+	side->tend_at = now(call) +
+			(side->tend_stream ? 10 * call->wan_us + 100000 : 4 * call->wan_us + 1000);
 }
 
 static void start_side(struct ice_call *call, int index)
@@ -342,6 +394,7 @@ static void run_sides(struct ice_call *call)
 		if (cf_ice_agent_deadline(side->agent) <= now(call))
 			cf_ice_agent_tick(side->agent, now(call));
 		ice_call_drain(call, i);
+		tend(call, i);
 		/* What is due was done: an agent that asks for now again would spin. */
 		if (cf_ice_agent_deadline(side->agent) <= now(call))
 			abort();
@@ -363,6 +416,8 @@ static uint64_t next_us(const struct ice_call *call)
 		if (call->side[i].relay_at && due > now(call) + 1000)
 			due = now(call) + 1000;
 		at = due < at ? due : at;
+		if (call->side[i].tend_at && call->side[i].tend_at < at)
+			at = call->side[i].tend_at;
 	}
 	if (call->media && call->media_at < at)
 		at = call->media_at;

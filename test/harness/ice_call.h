@@ -23,6 +23,7 @@ struct ice_side {
 	const char *stun;
 	uint64_t trickle_us; /* every candidate is held back for so long */
 	uint64_t relay_us;   /* the relay takes so much longer to allocate */
+	bool tends;          /* looks after its relays when in doubt, as a peer does */
 	bool deaf;           /* no signalling goes out */
 
 	/* Seen. */
@@ -34,6 +35,8 @@ struct ice_side {
 	unsigned bases[ICE_CALL_BASES];
 	int n_bases;
 	uint64_t relay_at;
+	uint64_t tend_at; /* a new relay instead of a dead one; 0 none is under way */
+	bool tend_stream;
 	enum cf_ice_state state;
 	uint64_t data_us;      /* first path */
 	uint64_t connected_us; /* first nominated path, as reported */
@@ -107,6 +110,8 @@ unsigned ice_call_add_host(struct ice_call *call, int side, int realm, const cha
 /** Adds a relay now. */
 unsigned ice_call_add_relay(
 	struct ice_call *call, int side, enum cf_ice_base_kind kind, const char *addr);
+/** Takes the i-th base of a side away, with its socket. */
+void ice_call_remove(struct ice_call *call, int side, int i);
 /** Takes all outputs of a side. */
 void ice_call_drain(struct ice_call *call, int side);
 /** Sends the credentials of a side to the other. */

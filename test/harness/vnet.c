@@ -20,6 +20,8 @@ struct sock {
 	enum sock_kind kind;
 	bool open;
 	bool stream_leg;
+	int leg_realm; /* of a relay's client */
+	unsigned leg_epoch;
 	int realm;
 	struct cf_addr addr;
 	void *owner;
@@ -42,7 +44,8 @@ struct realm {
 	int outer;
 	struct vnet_nat_options nat;
 	struct cf_addr outside;
-	bool cut;
+	bool cut, mute, no_udp;
+	unsigned epoch; /* reboots so far */
 	struct map *maps;
 };
 
@@ -161,6 +164,39 @@ int cf_vnet_relay(struct cf_vnet *net, const char *addr, bool stream, void *owne
 	return sock;
 }
 
+void cf_vnet_relay_leg(struct cf_vnet *net, int sock, int realm)
+{
+	net->socks[sock].leg_realm = realm;
+	net->socks[sock].leg_epoch = net->realms[realm].epoch;
+}
+
+/* Whether a leg lets something through, out of the client's network or into it. */
+static bool leg_passes(const struct cf_vnet *net, const struct sock *s, bool out)
+{
+	const struct realm *realm = &net->realms[s->leg_realm];
+
+	return realm->epoch == s->leg_epoch && !realm->cut && !(realm->mute && out) &&
+	       (s->stream_leg || !realm->no_udp);
+}
+
+bool cf_vnet_is_relay(const struct cf_vnet *net, int sock)
+{
+	return net->socks[sock].kind == VSOCK_RELAY;
+}
+
+bool cf_vnet_passes(const struct cf_vnet *net, int realm, bool stream)
+{
+	const struct realm *r = &net->realms[realm];
+
+	return !r->cut && !r->mute &&
+	       (stream || !(r->no_udp || (realm > 0 && r->nat.kind == VNET_BLOCKED)));
+}
+
+bool cf_vnet_relay_alive(const struct cf_vnet *net, int sock)
+{
+	return net->socks[sock].open && leg_passes(net, &net->socks[sock], true);
+}
+
 void cf_vnet_stun(struct cf_vnet *net, const char *addr)
 {
 	new_sock(net, VSOCK_STUN, VNET_PUBLIC, addr, NULL);
@@ -213,6 +249,17 @@ void cf_vnet_block(struct cf_vnet *net, int realm_a, int realm_b, bool block)
 void cf_vnet_reboot(struct cf_vnet *net, int realm)
 {
 	memset(net->realms[realm].maps, 0, MAX_MAPS * sizeof(struct map));
+	net->realms[realm].epoch++;
+}
+
+void cf_vnet_block_udp(struct cf_vnet *net, int realm, bool block)
+{
+	net->realms[realm].no_udp = block;
+}
+
+void cf_vnet_mute(struct cf_vnet *net, int realm, bool mute)
+{
+	net->realms[realm].mute = mute;
 }
 
 void cf_vnet_set_loss(struct cf_vnet *net, unsigned permille)
@@ -361,7 +408,7 @@ static bool translate_in(
 {
 	struct map *spoiler;
 
-	if (realm->nat.kind == VNET_BLOCKED || realm->cut)
+	if (realm->nat.kind == VNET_BLOCKED || realm->cut || realm->no_udp)
 		return false;
 	for (size_t i = 0; i < MAX_MAPS; i++) {
 		struct map *map = &realm->maps[i];
@@ -409,7 +456,9 @@ static int route(struct cf_vnet *net, int realm, struct cf_addr *src, struct cf_
 				net->realms[i].nat.kind == VNET_ROUTER &&
 				find_sock(net, i, dst, stream))
 				return net->realms[i].cut ? -1 : i;
-		if (realm == VNET_PUBLIC || came_up || r->cut)
+		if (realm == VNET_PUBLIC || came_up || r->cut || r->mute)
+			return -1;
+		if (r->no_udp && !stream)
 			return -1;
 		if (r->nat.kind == VNET_ROUTER) {
 			realm = r->outer;
@@ -477,7 +526,7 @@ void cf_vnet_send(struct cf_vnet *net, int sock, const struct cf_addr *dst, cons
 		for (size_t i = 0; i < s->n_permits; i++)
 			allowed = allowed || cf_addr_ip_eq(&s->permits[i], dst);
 		delay += net->options.wan_us;
-		if (!allowed || lost(net, s->stream_leg))
+		if (!allowed || lost(net, s->stream_leg) || !leg_passes(net, s, true))
 			return;
 	}
 	realm = route(net, s->realm, &src, &to, stream, &delay);
@@ -526,7 +575,7 @@ static void relay_in(struct cf_vnet *net, struct sock *s, const struct packet *p
 	for (size_t i = 0; i < s->n_permits; i++) {
 		if (!cf_addr_ip_eq(&s->permits[i], &packet->src))
 			continue;
-		if (lost(net, s->stream_leg))
+		if (lost(net, s->stream_leg) || !leg_passes(net, s, false))
 			return;
 		leg = new_packet(packet->data, packet->len);
 		leg->at = net->now + net->options.wan_us;

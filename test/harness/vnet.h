@@ -61,6 +61,14 @@ int cf_vnet_stream(struct cf_vnet *net, int realm, const char *addr, void *owner
 /** A relay's public address, used by a client in a realm; stream: its leg to the client does not
  * lose packets and passes VNET_BLOCKED. */
 int cf_vnet_relay(struct cf_vnet *net, const char *addr, bool stream, void *owner);
+/** The relay's client sits in this realm: its leg dies with the realm's network, and with the NAT's
+ * memory. */
+void cf_vnet_relay_leg(struct cf_vnet *net, int sock, int realm);
+bool cf_vnet_is_relay(const struct cf_vnet *net, int sock);
+/** Whether a realm's network lets UDP, or streams, out. */
+bool cf_vnet_passes(const struct cf_vnet *net, int realm, bool stream);
+/** Whether the leg still works. */
+bool cf_vnet_relay_alive(const struct cf_vnet *net, int sock);
 /** Lets an IP send through a relay. */
 void cf_vnet_permit(struct cf_vnet *net, int sock, const struct cf_addr *ip);
 /** A STUN server in the public realm. */
@@ -79,6 +87,10 @@ void cf_vnet_send(
 void cf_vnet_cut(struct cf_vnet *net, int realm, bool cut);
 /** What two realms send each other's outside is lost (or no longer); all else passes. */
 void cf_vnet_block(struct cf_vnet *net, int realm_a, int realm_b, bool block);
+/** The realm's NAT lets no UDP through any more (or again). Streams pass. */
+void cf_vnet_block_udp(struct cf_vnet *net, int realm, bool block);
+/** What leaves this realm is lost; what comes in is not (or no longer so). */
+void cf_vnet_mute(struct cf_vnet *net, int realm, bool mute);
 /** The NAT forgets its mappings, as after a reboot. */
 void cf_vnet_reboot(struct cf_vnet *net, int realm);
 void cf_vnet_set_loss(struct cf_vnet *net, unsigned permille);
