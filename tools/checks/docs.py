@@ -70,7 +70,7 @@ def map_problems(root, path, code):
         tests, problems = tests_of(root, line, folders, usual)
         named.update(tests)
         problems += [f"there is no {function}" for function in FUNCTION.findall(line) if function not in code]
-        is_row = line.startswith("|") and not re.match(r"\|[\s|:-]*$|\| *section", line)
+        is_row = line.startswith("|") and not re.match(r"\|[\s|:-]*$|\| *(section|rule)", line)
         if is_row and not tests and not EXCUSE.search(line):
             problems.append("names neither a test, nor `not done` or `no test`")
         yield from (f"{path}:{number}: {problem}" for problem in problems)
@@ -79,12 +79,12 @@ def map_problems(root, path, code):
 
 
 def rfc(root):
-    """docs/rfc: functions and tests that the maps name exist"""
+    """docs/rfc and docs/hostile-input.md: functions and tests that the maps name exist"""
     code = set()
     for path in files(root, ".c", ".h", under=("src", "include")):
         code.update(re.findall(r"\b(?:cf|callflow)_\w+", read(root, path)))
-    for path in files(root, ".md", under=("docs/rfc",)):
-        if not path.endswith("README.md"):
+    for path in files(root, ".md", under=("docs",)):
+        if path == "docs/hostile-input.md" or (path.startswith("docs/rfc/") and not path.endswith("README.md")):
             yield from map_problems(root, path, code)
 
 

@@ -64,3 +64,13 @@ def floors(root):
         for own, _ in INCLUDE.findall(read(root, path)):
             if own and not own.startswith("callflow/"):
                 yield f"{path}: includes {own}, which is not public"
+
+
+def oom(root):
+    """pure rooms that allocate have a test in which each allocation fails"""
+    rules = Rules(read(root, "tools/floors.txt"))
+    for room in sorted(rules.pure):
+        def some(folder, word):
+            return any(word in read(root, path) for path in files(root, ".c", under=(f"{folder}/{room}",)))
+        if some("src", "cf_alloc(") and not some("test/unit", "cf_test_oom("):
+            yield f"src/{room}: no test below test/unit/{room} walks through failing allocations (cf_test_oom())"
