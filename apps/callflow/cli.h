@@ -80,6 +80,7 @@ int cli_call(int argc, char **argv);
 int cli_listen(int argc, char **argv);
 int cli_trace(int argc, char **argv);
 int cli_usage(int argc, char **argv);
+int cli_drain(int argc, char **argv);
 
 extern const struct cli_option cli_call_options[];
 extern const struct cli_option cli_listen_options[];

@@ -125,3 +125,23 @@ int cli_trace(int argc, char **argv)
 	snprintf(path, sizeof(path), "/calling/2026-11-01/calls/%.100s/trace", argv[0]);
 	return print_resource(path, "trace");
 }
+
+int cli_drain(int argc, char **argv)
+{
+	struct callflow_service *service = cli_service();
+	int calls = 0, err;
+
+	(void)argc;
+	(void)argv;
+	if (!service)
+		return EXIT_CALL_FAILED;
+	err = callflow_service_drain(service, &calls);
+	if (err >= 0 && cli_settings.json) {
+		cli_json_begin("draining");
+		cli_json_number("calls", calls);
+		cli_json_end();
+	} else if (err >= 0) {
+		printf("The service is draining; calls in progress: %d\n", calls);
+	}
+	return finish(service, err, "drain");
+}

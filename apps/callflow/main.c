@@ -16,6 +16,8 @@ const struct cli_command cli_commands[] = {
 	{"trace", "CALL", "the whole story of a call, as JSON", NULL, 1, 1, cli_trace},
 	{"usage", "", "relay use and call minutes: rows, or sums with --by", cli_usage_options, 0,
 		0, cli_usage},
+	{"drain", "", "let the service take nothing new on and end after its last call", NULL, 0, 0,
+		cli_drain},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 

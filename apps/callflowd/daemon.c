@@ -5,6 +5,7 @@
 #include "openapi.h"
 #include "relay.h"
 #include "secrets.h"
+#include "urls.h"
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -23,8 +24,6 @@
 
 #define WORKERS_MAX 256
 #define LISTENERS_MAX CF_CONF_ADDRS_MAX
-#define URLS_MAX CF_API_URLS_MAX
-#define URL_MAX 300
 #define DRAIN_CHECK_US (200 * CF_US_PER_MS)
 
 /* A configuration that SIGHUP has read. Workers may look into older ones: all live to the end. */
@@ -35,6 +34,7 @@ struct reloaded {
 
 struct daemon {
 	const struct cf_conf *conf;
+	const struct cf_conf *started; /* whose keys that need a restart are in force */
 	struct reloaded *reloaded;
 	daemon_load_fn *load;
 	void *arg;
@@ -58,13 +58,11 @@ struct daemon {
 	struct cf_echo *echo;
 	struct cf_listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
-	char endpoint[URL_MAX];
-	char urls[URLS_MAX][URL_MAX];
-	const char *stun[URLS_MAX], *turn[URLS_MAX];
-	size_t n_urls, n_stun, n_turn;
+	struct urls urls;
 	struct cf_timer drain_timer;
 	bool draining;
-	bool failed; /* to restore what was there before */
+	bool told_to_end; /* by a first SIGTERM; a drain asked for by REST is none */
+	bool failed;      /* to restore what was there before */
 };
 
 static int fail(const char *what, const char *why)
@@ -73,129 +71,34 @@ static int fail(const char *what, const char *why)
 	return -1;
 }
 
-/* Names and addresses */
-
-/* An IP as URLs want it. */
-static void bracketed(const struct cf_addr *addr, char text[static CF_ADDR_TEXT_MAX])
-{
-	char ip[CF_ADDR_TEXT_MAX];
-
-	cf_addr_ip_text(addr, ip);
-	if (addr->family == CF_ADDR_IPV6)
-		snprintf(text, CF_ADDR_TEXT_MAX, "[%.46s]", ip);
-	else
-		snprintf(text, CF_ADDR_TEXT_MAX, "%.46s", ip);
-}
-
-static const char *public_host(const struct daemon *d, char text[static CF_ADDR_TEXT_MAX])
-{
-	const struct cf_conf *conf = d->conf;
-
-	if (conf->resource.hostname[0]) {
-		snprintf(text, CF_ADDR_TEXT_MAX, "%.70s", conf->resource.hostname);
-	} else {
-		const struct cf_addr *addr = conf->public_addresses.n ? &conf->public_addresses.v[0]
-								      : &conf->listen.https.v[0];
-
-		bracketed(addr, text);
-	}
-	return text;
-}
-
-static void add_url(
-	struct daemon *d, const char *scheme, const char *host, unsigned port, const char *query)
-{
-	char *url = d->urls[d->n_urls];
-
-	if (d->n_urls == URLS_MAX)
-		return;
-	snprintf(url, URL_MAX, "%s:%s:%u%s", scheme, host, port, query);
-	d->n_urls++;
-	if (strcmp(scheme, "stun") == 0)
-		d->stun[d->n_stun++] = url;
-	else
-		d->turn[d->n_turn++] = url;
-}
-
-/* A host to name for a listening address: itself, or the public ones for a wildcard. */
-static void each_host(struct daemon *d, const struct cf_addr *listen,
-	void (*fn)(struct daemon *d, const char *host, uint16_t port))
-{
-	char host[CF_ADDR_TEXT_MAX];
-	const struct cf_conf_addrs *public = &d->conf->public_addresses;
-
-	for (size_t i = 0; i < public->n; i++) {
-		const struct cf_addr *addr = &public->v[i];
-
-		if (cf_addr_classify(listen) != CF_ADDR_UNSPECIFIED && !cf_addr_ip_eq(listen, addr))
-			continue;
-		if (addr->family != listen->family)
-			continue;
-		bracketed(addr, host);
-		fn(d, host, listen->port);
-	}
-}
-
-static void add_stun_urls(struct daemon *d, const char *host, uint16_t port)
-{
-	add_url(d, "stun", host, port, "");
-	add_url(d, "turn", host, port, "?transport=udp");
-	add_url(d, "turn", host, port, "?transport=tcp");
-}
-
-static void add_tls_urls(struct daemon *d, const char *host, uint16_t port)
-{
-	add_url(d, "turns", host, port, "?transport=tcp");
-}
-
-static void collect_urls(struct daemon *d)
-{
-	struct cf_addr addr;
-	char host[CF_ADDR_TEXT_MAX];
-	unsigned port = cf_listener_local(d->listeners[0])->port;
-
-	public_host(d, host);
-	if (port == 443)
-		snprintf(d->endpoint, sizeof(d->endpoint), "https://%s", host);
-	else
-		snprintf(d->endpoint, sizeof(d->endpoint), "https://%s:%u", host, port);
-	if (!d->relay)
-		return;
-	for (size_t i = 0; relay_role_address(d->relay, false, i, &addr); i++)
-		each_host(d, &addr, add_stun_urls);
-	for (size_t i = 0; i < d->n_listeners; i++)
-		each_host(d, cf_listener_local(d->listeners[i]), add_tls_urls);
-	for (size_t i = 0; relay_role_address(d->relay, true, i, &addr); i++)
-		each_host(d, &addr, add_tls_urls);
-}
-
 /* Certificates */
 
-static int ensure_devca(struct daemon *d)
+static int ensure_devca(struct daemon *d, const struct cf_conf *conf)
 {
 	char ips[CF_CONF_ADDRS_MAX][CF_ADDR_TEXT_MAX];
 	const char *names[CF_CONF_ADDRS_MAX + 1];
 	char error[256];
 	size_t n = 0;
 
-	for (size_t i = 0; i < d->conf->public_addresses.n; i++, n++)
-		names[n] = cf_addr_ip_text(&d->conf->public_addresses.v[i], ips[i]);
-	if (d->conf->resource.hostname[0])
-		names[n++] = d->conf->resource.hostname;
-	if (cf_devca_ensure(&d->devca, d->conf->state_dir, names, n, error) < 0)
+	for (size_t i = 0; i < conf->public_addresses.n; i++, n++)
+		names[n] = cf_addr_ip_text(&conf->public_addresses.v[i], ips[i]);
+	if (conf->resource.hostname[0])
+		names[n++] = conf->resource.hostname;
+	if (cf_devca_ensure(&d->devca, conf->state_dir, names, n, error) < 0)
 		return fail("development CA", error);
 	return 0;
 }
 
-static int load_certificate(struct daemon *d)
+/* A failure leaves the certificate in use as it is. */
+static int load_certificate(struct daemon *d, const struct cf_conf *conf)
 {
-	bool own = d->conf->tls.certificate[0];
+	bool own = conf->tls.certificate[0];
 	char error[CF_TLS_ERROR_MAX];
 
-	if (!own && ensure_devca(d) < 0)
+	if (!own && ensure_devca(d, conf) < 0)
 		return -1;
-	if (cf_tls_server_load(d->tls, own ? d->conf->tls.certificate : d->devca.cert_file,
-		    own ? d->conf->tls.key : d->devca.key_file, error) < 0)
+	if (cf_tls_server_load(d->tls, own ? conf->tls.certificate : d->devca.cert_file,
+		    own ? conf->tls.key : d->devca.key_file, error) < 0)
 		return fail("certificate", error);
 	return 0;
 }
@@ -205,7 +108,7 @@ static int make_tls(struct daemon *d)
 	static const char *const alpn[] = {"h2", "http/1.1", "stun.turn", NULL};
 
 	d->tls = cf_tls_server_new(alpn);
-	return d->tls ? load_certificate(d) : fail("TLS", "out of memory");
+	return d->tls ? load_certificate(d, d->conf) : fail("TLS", "out of memory");
 }
 
 /* Loops and roles */
@@ -334,15 +237,16 @@ static int open_store(struct daemon *d)
 	return 0;
 }
 
-static void fill_ice(struct daemon *d, struct cf_api_ice_config *ice)
+static void fill_ice(
+	const struct daemon *d, const struct cf_conf *conf, struct cf_api_ice_config *ice)
 {
-	ice->n_stun = d->n_stun;
-	ice->n_turn = d->n_turn;
-	memcpy(ice->stun, d->stun, sizeof(ice->stun));
-	memcpy(ice->turn, d->turn, sizeof(ice->turn));
+	ice->n_stun = d->urls.n_stun;
+	ice->n_turn = d->urls.n_turn;
+	memcpy(ice->stun, d->urls.stun, sizeof(ice->stun));
+	memcpy(ice->turn, d->urls.turn, sizeof(ice->turn));
 	ice->shared_port = d->relay != NULL;
-	ice->relay_enabled = d->relay && d->conf->relay.enabled;
-	ice->turn_ttl_ms = d->conf->relay.credential_ttl_ms;
+	ice->relay_enabled = d->relay && conf->relay.enabled;
+	ice->turn_ttl_ms = conf->relay.credential_ttl_ms;
 }
 
 static void fill_calls(const struct cf_conf *conf, struct cf_call_options *calls)
@@ -355,13 +259,28 @@ static void fill_calls(const struct cf_conf *conf, struct cf_call_options *calls
 	calls->max_calls = (size_t)conf->limits.calls;
 }
 
-static int parse_keys(struct daemon *d, struct cf_access_keys *keys)
+static int parse_keys(
+	const struct daemon *d, const struct cf_conf *conf, struct cf_access_keys *keys)
 {
-	if (cf_access_key_parse(&keys->primary, cf_view_str(d->secrets.access_key)) < 0 ||
-		cf_access_key_parse(
-			&keys->secondary, cf_view_str(d->conf->resource.secondary_key)) < 0)
+	const char *primary =
+		conf->resource.access_key[0] ? conf->resource.access_key : d->secrets.access_key;
+
+	if (cf_access_key_parse(&keys->primary, cf_view_str(primary)) < 0 ||
+		cf_access_key_parse(&keys->secondary, cf_view_str(conf->resource.secondary_key)) <
+			0)
 		return fail("access key", "base64 of 16 to 96 bytes is wanted");
 	return 0;
+}
+
+/* What a reload may change too. */
+static int fill_api(
+	const struct daemon *d, const struct cf_conf *conf, struct cf_api_options *options)
+{
+	fill_ice(d, conf, &options->ice);
+	fill_calls(conf, &options->calls);
+	options->traces_keep_ms = conf->keep.traces_ms;
+	options->usage_keep_ms = conf->keep.usage_ms;
+	return parse_keys(d, conf, &options->keys);
 }
 
 static void on_restored(int err, void *arg)
@@ -375,6 +294,38 @@ static void on_restored(int err, void *arg)
 	cf_loop_stop(d->loop);
 }
 
+/* Draining */
+
+static void check_drained(struct cf_timer *timer, void *arg)
+{
+	struct daemon *d = arg;
+	size_t calls = d->api ? cf_call_domain_n_calls(cf_api_domain(d->api)) : 0;
+
+	(void)timer;
+	if (calls == 0 && (!d->relay || relay_role_n_allocations(d->relay) == 0))
+		cf_loop_stop(d->loop);
+	else
+		(void)!cf_timer_after(&d->drain_timer, d->loop, DRAIN_CHECK_US, check_drained, d);
+}
+
+static void drain(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->draining)
+		return;
+	cf_log(CF_LOG_INFO, "daemon", NULL,
+		"draining: nothing new is taken on, what runs goes on; a second SIGTERM ends it at "
+		"once");
+	d->draining = true;
+	if (d->api)
+		cf_api_drain(d->api);
+	if (d->relay)
+		relay_role_drain(d->relay);
+	/* Not within this turn: who asked for it is to get an answer. */
+	(void)!cf_timer_after(&d->drain_timer, d->loop, DRAIN_CHECK_US, check_drained, d);
+}
+
 static int make_api(struct daemon *d)
 {
 	struct cf_api_options options;
@@ -383,15 +334,13 @@ static int make_api(struct daemon *d)
 	options.loop = d->loop;
 	options.store = d->store;
 	options.resource = d->secrets.resource;
-	if (parse_keys(d, &options.keys) < 0)
+	if (fill_api(d, d->conf, &options) < 0)
 		return -1;
 	memcpy(options.token_secret, d->token_secret, sizeof(options.token_secret));
 	memcpy(options.turn_secret, d->turn_secret, sizeof(options.turn_secret));
-	fill_ice(d, &options.ice);
-	fill_calls(d->conf, &options.calls);
 	options.openapi = callflowd_openapi;
-	options.traces_keep_ms = d->conf->keep.traces_ms;
-	options.usage_keep_ms = d->conf->keep.usage_ms;
+	options.drain = drain;
+	options.drain_arg = d;
 	d->api = cf_api_new(&options);
 	if (!d->api || cf_api_restore(d->api, on_restored, d) < 0)
 		return fail("signalling", "out of memory");
@@ -428,7 +377,8 @@ static int make_echo(struct daemon *d)
 		.workers = loops,
 		.n_workers = d->n_workers,
 		.pool = d->pool,
-		.hosts = conf->public_addresses.v,
+		.hosts = conf->public_addresses.local,
+		.mapped = conf->public_addresses.v,
 		.n_hosts = conf->public_addresses.n,
 		.port_min = conf->media.ports.first,
 		.port_max = conf->media.ports.last};
@@ -448,70 +398,69 @@ static int start_signal(struct daemon *d)
 	return make_echo(d);
 }
 
-/* Signals and draining */
+/* Reloading */
 
-static void check_drained(struct cf_timer *timer, void *arg)
+static int prepare(struct daemon *d, const struct cf_conf *conf, struct cf_api_options *options)
 {
-	struct daemon *d = arg;
-	size_t calls = d->api ? cf_call_domain_n_calls(cf_api_domain(d->api)) : 0;
-
-	(void)timer;
-	if (calls == 0 && (!d->relay || relay_role_n_allocations(d->relay) == 0))
-		cf_loop_stop(d->loop);
-	else
-		(void)!cf_timer_after(&d->drain_timer, d->loop, DRAIN_CHECK_US, check_drained, d);
-}
-
-static void drain(struct daemon *d)
-{
-	cf_log(CF_LOG_INFO, "daemon", NULL,
-		"draining: nothing new is taken on, calls go on; again to end at once");
-	d->draining = true;
-	if (d->api)
-		cf_api_drain(d->api);
-	if (d->relay)
-		relay_role_drain(d->relay);
-	check_drained(&d->drain_timer, d);
-}
-
-static int apply(struct daemon *d)
-{
-	struct cf_access_keys keys = {0};
-	struct cf_api_ice_config ice = {0};
-
-	cf_log_setup((enum cf_log_level)d->conf->log.level, d->conf->log.json);
-	if (d->conf->resource.access_key[0])
-		snprintf(d->secrets.access_key, sizeof(d->secrets.access_key), "%s",
-			d->conf->resource.access_key);
-	if (load_certificate(d) < 0 || parse_keys(d, &keys) < 0)
+	cf_api_options_defaults(options);
+	if (fill_api(d, conf, options) < 0 || load_certificate(d, conf) < 0)
 		return -1;
+	if (d->api && cf_api_reload(d->api, options) < 0)
+		return fail("reload", "out of memory");
+	return 0;
+}
+
+/* Cannot fail. */
+static void apply(struct daemon *d, const struct cf_conf *conf)
+{
+	d->conf = conf;
+	cf_log_setup((enum cf_log_level)conf->log.level, conf->log.json);
+	if (conf->resource.access_key[0])
+		snprintf(d->secrets.access_key, sizeof(d->secrets.access_key), "%s",
+			conf->resource.access_key);
+	for (size_t i = 0; i < d->n_listeners; i++)
+		cf_listener_set_max_conns(d->listeners[i], (size_t)conf->limits.connections);
+	if (d->http)
+		cf_http_server_set_max_body(d->http, (size_t)conf->limits.body_bytes);
 	if (d->relay)
-		relay_role_reload(d->relay, d->conf);
-	fill_ice(d, &ice);
-	return d->api && cf_api_reload(d->api, &keys, &ice) < 0 ? fail("reload", "out of memory")
-								: 0;
+		relay_role_reload(d->relay, conf);
 }
 
 /* Keys that a running daemon cannot change keep their effect until it is started anew. */
+static void tell_restarts(const struct daemon *d, const struct cf_conf *conf)
+{
+	const char *key;
+
+	for (size_t at = 0; (key = cf_conf_needs_restart(d->started, conf, &at));)
+		cf_log(CF_LOG_WARN, "daemon", NULL, "%s has changed: that takes a restart", key);
+}
+
+/* All of the new configuration, or nothing of it. */
 static void reload(struct daemon *d)
 {
 	struct reloaded *fresh = cf_alloc(sizeof(*fresh));
-	const char *key;
+	struct cf_api_options options;
 
 	if (!fresh || d->load(&fresh->conf, d->arg) < 0) {
 		cf_free(fresh);
 		fail("reload", "the configuration in force stays");
 		return;
 	}
-	key = cf_conf_needs_restart(d->conf, &fresh->conf);
-	if (key)
-		cf_log(CF_LOG_WARN, "daemon", NULL, "%s has changed: that takes a restart", key);
+	if (prepare(d, &fresh->conf, &options) < 0) {
+		cf_conf_done(&fresh->conf);
+		cf_free(fresh);
+		fail("reload", "the configuration in force stays");
+		return;
+	}
+	cf_wipe(&options, sizeof(options));
 	fresh->older = d->reloaded;
 	d->reloaded = fresh;
-	d->conf = &fresh->conf;
-	if (apply(d) == 0)
-		cf_log(CF_LOG_INFO, "daemon", NULL, "configuration and certificate loaded anew");
+	tell_restarts(d, &fresh->conf);
+	apply(d, &fresh->conf);
+	cf_log(CF_LOG_INFO, "daemon", NULL, "configuration and certificate loaded anew");
 }
+
+/* Signals */
 
 static void on_signal(struct cf_io *io, unsigned events, void *arg)
 {
@@ -523,7 +472,8 @@ static void on_signal(struct cf_io *io, unsigned events, void *arg)
 		return;
 	if (info.ssi_signo == SIGHUP) {
 		reload(d);
-	} else if (info.ssi_signo == SIGTERM && !d->draining) {
+	} else if (info.ssi_signo == SIGTERM && !d->told_to_end) {
+		d->told_to_end = true;
 		drain(d);
 	} else {
 		cf_loop_stop(d->loop);
@@ -569,7 +519,7 @@ static int start(struct daemon *d)
 		derive_secrets(d) < 0 || make_tls(d) < 0 || start_workers(d) < 0 ||
 		start_relay(d) < 0 || open_listeners(d) < 0)
 		return -1;
-	collect_urls(d);
+	urls_collect(&d->urls, d->conf, d->relay, d->listeners, d->n_listeners);
 	return start_signal(d);
 }
 
@@ -579,7 +529,7 @@ struct daemon *daemon_new(const struct daemon_options *options)
 
 	if (!d)
 		return NULL;
-	d->conf = options->conf;
+	d->conf = d->started = options->conf;
 	d->load = options->load;
 	d->arg = options->arg;
 	d->dev = options->dev;
@@ -592,14 +542,14 @@ static void tell_ready(struct daemon *d)
 	char connection_string[URL_MAX + 256];
 	struct cf_addr stun;
 	char path[PATH_MAX], cwd[PATH_MAX / 2];
-	struct announcement a = {.endpoint = d->endpoint,
+	struct announcement a = {.endpoint = d->urls.endpoint,
 		.connection_string = connection_string,
-		.turn = d->turn,
-		.n_turn = d->n_turn,
+		.turn = d->urls.turn,
+		.n_turn = d->urls.n_turn,
 		.state_dir = d->dev ? d->conf->state_dir : NULL};
 
 	snprintf(connection_string, sizeof(connection_string), "endpoint=%s/;accesskey=%s",
-		d->endpoint, d->secrets.access_key);
+		d->urls.endpoint, d->secrets.access_key);
 	if (d->devca.ca_file[0] == '/' || (d->devca.ca_file[0] && !getcwd(cwd, sizeof(cwd))))
 		a.ca_file = d->devca.ca_file;
 	else if (d->devca.ca_file[0])

@@ -31,7 +31,8 @@ static const char usage[] =
 	"  --config FILE         configuration, YAML\n"
 	"  --dev                 no file needed: SQLite and a development CA in var/, on loopback\n"
 	"  --state DIR           another place than var/ (or state_dir)\n"
-	"  --public-address A    address under which clients reach this host; may be repeated\n"
+	"  --public-address A    address under which clients reach this host; may be repeated;\n"
+	"                        PUBLIC/OWN behind 1:1 NAT\n"
 	"  --set KEY=VALUE       a configuration key; may be repeated\n"
 	"  --json                say that it is ready as one JSON line\n"
 	"  --help-config         all configuration keys\n"
@@ -162,7 +163,8 @@ static int set_addresses(
 	for (size_t i = 0; i < a->n_addresses; i++) {
 		size_t n = strlen(list);
 
-		snprintf(list + n, sizeof(list) - n, "%s\"%.72s\"", i ? ", " : "", a->addresses[i]);
+		snprintf(
+			list + n, sizeof(list) - n, "%s\"%.100s\"", i ? ", " : "", a->addresses[i]);
 		if (strchr(a->addresses[i], ':'))
 			v6 = true;
 		else
@@ -175,7 +177,7 @@ static int set_addresses(
 	return err;
 }
 
-static int load(struct cf_conf *conf, const struct arguments *a)
+static int load(struct cf_conf *conf, const struct arguments *a, struct cf_conf_error *ret_error)
 {
 	struct cf_conf_error error = {.text = "out of memory"};
 	int err = cf_conf_init(conf, a->dev);
@@ -191,16 +193,19 @@ static int load(struct cf_conf *conf, const struct arguments *a)
 	if (!err && !a->dev)
 		err = cf_conf_check(conf, &error);
 	if (err)
-		fprintf(stderr, "callflowd: %s\n", error.text);
+		*ret_error = error;
 	return err;
 }
 
 static int load_again(struct cf_conf *ret_conf, void *arg)
 {
-	int err = load(ret_conf, arg);
+	struct cf_conf_error error;
+	int err = load(ret_conf, arg, &error);
 
-	if (err)
+	if (err) {
+		cf_log(CF_LOG_ERROR, "daemon", NULL, "%s", error.text);
 		cf_conf_done(ret_conf);
+	}
 	return err;
 }
 
@@ -209,12 +214,14 @@ int main(int argc, char **argv)
 	struct arguments arguments = {0};
 	struct daemon_options options;
 	struct daemon *daemon;
+	struct cf_conf_error error;
 	struct cf_conf conf;
 	int status = parse_arguments(&arguments, argc, argv);
 
 	if (status != STATUS_GO_ON)
 		return status;
-	if (load(&conf, &arguments) < 0) {
+	if (load(&conf, &arguments, &error) < 0) {
+		fprintf(stderr, "callflowd: %s\n", error.text);
 		cf_conf_done(&conf);
 		return STATUS_USAGE;
 	}

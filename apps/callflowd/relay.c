@@ -13,6 +13,7 @@
 
 #define SECRET_MAX 32
 #define OWN_MAX 128
+#define ALLOWED_MAX (CF_CONF_CIDRS_MAX + CF_CONF_ADDRS_MAX + 2)
 
 struct relay_role {
 	const struct cf_conf
@@ -23,7 +24,7 @@ struct relay_role {
 	void *arg;
 	uint8_t turn_secret[SECRET_MAX];      /* RO */
 	char resource[CF_RAWID_PART_MAX + 1]; /* RO */
-	struct cf_cidr allow[CF_CONF_CIDRS_MAX + CF_CONF_ADDRS_MAX + 2];
+	bool allow_loopback;
 	size_t next_worker;
 	size_t n_workers;
 	struct worker {
@@ -163,35 +164,50 @@ static void on_usage(const struct cf_relay_usage *usage, void *arg)
 
 /* Configuration */
 
-static size_t fill_allowed(struct relay_role *role, const struct relay_role_options *options)
+static size_t fill_allowed(struct cf_cidr allow[static ALLOWED_MAX], const struct relay_role *role,
+	const struct cf_conf *conf)
 {
-	const struct cf_conf *conf = options->conf;
 	size_t n = 0;
 
 	for (size_t i = 0; i < conf->relay.allow_peers.n; i++)
-		role->allow[n++] = conf->relay.allow_peers.v[i];
+		allow[n++] = conf->relay.allow_peers.v[i];
 	/* This host's own media (echo bot, media processor) can be reached through its relay; its
 	 * service ports cannot, the relay sees to that. */
 	for (size_t i = 0; i < conf->public_addresses.n; i++) {
 		const struct cf_addr *addr = &conf->public_addresses.v[i];
 
-		role->allow[n++] = (struct cf_cidr){
+		allow[n++] = (struct cf_cidr){
 			.addr = *addr, .bits = (uint8_t)(cf_addr_ip_len(addr) * 8)};
 	}
-	if (options->allow_loopback && cf_cidr_parse(&role->allow[n], "127.0.0.0/8") == 0)
+	if (role->allow_loopback && cf_cidr_parse(&allow[n], "127.0.0.0/8") == 0)
 		n++;
-	if (options->allow_loopback && cf_cidr_parse(&role->allow[n], "::1/128") == 0)
+	if (role->allow_loopback && cf_cidr_parse(&allow[n], "::1/128") == 0)
 		n++;
 	return n;
 }
 
-/* Relayed addresses are the public ones: bound to where they are local, else to any address. */
+/* Relayed addresses are the public ones, bound to the host's own behind them. */
 static void fill_relay_addrs(struct cf_relay_server_config *config, const struct cf_conf *conf)
 {
 	for (size_t i = 0; i < conf->public_addresses.n && i < CF_RELAY_MAX_ADDRS; i++)
 		config->relay[config->n_relay++] =
-			(struct cf_relay_addr){.bind = conf->public_addresses.v[i],
+			(struct cf_relay_addr){.bind = conf->public_addresses.local[i],
 				.advertised = conf->public_addresses.v[i]};
+}
+
+static void fill_live(struct cf_relay_live *live, struct cf_cidr allow[static ALLOWED_MAX],
+	const struct relay_role *role, const struct cf_conf *conf)
+{
+	*live = (struct cf_relay_live){.enabled = conf->relay.enabled,
+		.max_bps = (uint64_t)conf->relay.max_bps_per_allocation,
+		.allow_peers = allow,
+		.n_allow_peers = fill_allowed(allow, role, conf),
+		.unauth_per_s = (uint32_t)conf->relay.unauthenticated_per_source,
+		.anonymity = conf->relay.users.n > 0,
+		.min_port = conf->relay.ports.first,
+		.max_port = conf->relay.ports.last,
+		.quota_per_user = (uint32_t)conf->relay.quota_per_user,
+		.quota_per_resource = (uint32_t)conf->relay.quota_per_resource};
 }
 
 static size_t fill_listen(struct cf_addr *out, const struct cf_conf_addrs *from)
@@ -207,11 +223,13 @@ static size_t fill_own(struct cf_addr out[static OWN_MAX], const struct cf_conf 
 {
 	const struct cf_conf_addrs *lists[] = {
 		&conf->listen.https, &conf->listen.metrics, &conf->telephony.listen};
-	const struct cf_conf_addrs *public = &conf->public_addresses;
+	const struct cf_conf_publics *public = &conf->public_addresses;
 	size_t n = 0;
 
 	for (size_t i = 0; i < CF_ARRAY_LEN(lists); i++)
 		for (size_t j = 0; j < lists[i]->n; j++) {
+			if (lists[i]->v[j].port == 0)
+				continue; /* the kernel chooses; to the relay 0 means all ports */
 			if (n < OWN_MAX)
 				out[n++] = lists[i]->v[j];
 			for (size_t k = 0; k < public->n && n < OWN_MAX; k++) {
@@ -227,28 +245,31 @@ static struct cf_relay_shared *make_shared(
 {
 	const struct cf_conf *conf = options->conf;
 	struct cf_relay_server_config config = cf_relay_server_config_defaults();
+	struct cf_cidr allow[ALLOWED_MAX];
+	struct cf_relay_live live;
 	struct cf_addr own[OWN_MAX];
 
+	fill_live(&live, allow, role, conf);
 	config.core.n_own = fill_own(own, conf);
 	config.core.own = own;
-	config.core.unauth_per_s = (uint32_t)conf->relay.unauthenticated_per_source;
-	config.core.enabled = conf->relay.enabled;
+	config.core.unauth_per_s = live.unauth_per_s;
+	config.core.enabled = live.enabled;
 	config.core.realm = conf->relay.realm;
-	config.core.max_bps = (uint64_t)conf->relay.max_bps_per_allocation;
-	config.core.n_allow_peers = fill_allowed(role, options);
-	config.core.allow_peers = role->allow;
+	config.core.max_bps = live.max_bps;
+	config.core.n_allow_peers = live.n_allow_peers;
+	config.core.allow_peers = allow;
 	memcpy(config.core.nonce_key, options->nonce_secret.p, sizeof(config.core.nonce_key));
 	config.n_listen = fill_listen(config.listen, &conf->listen.stun);
 	if (options->tls)
 		config.n_listen_tls = fill_listen(config.listen_tls, &conf->listen.turn_tls);
 	fill_relay_addrs(&config, conf);
-	config.min_port = conf->relay.ports.first;
-	config.max_port = conf->relay.ports.last;
-	config.quota_per_user = (uint32_t)conf->relay.quota_per_user;
-	config.quota_per_resource = (uint32_t)conf->relay.quota_per_resource;
+	config.min_port = live.min_port;
+	config.max_port = live.max_port;
+	config.quota_per_user = live.quota_per_user;
+	config.quota_per_resource = live.quota_per_resource;
 	config.auth = authenticate;
 	config.auth_hash = authenticate_hash;
-	config.core.anonymity = conf->relay.users.n > 0;
+	config.core.anonymity = live.anonymity;
 	config.usage = on_usage;
 	config.arg = role;
 	return cf_relay_shared_new(&config);
@@ -322,6 +343,7 @@ struct relay_role *relay_role_new(const struct relay_role_options *options)
 	if (!role)
 		return NULL;
 	role->conf = options->conf;
+	role->allow_loopback = options->allow_loopback;
 	role->control = options->control;
 	role->usage = options->usage;
 	role->arg = options->arg;
@@ -406,19 +428,23 @@ void relay_role_drain(struct relay_role *role)
 		(void)!cf_loop_post(role->workers[i].loop, drain_worker, NULL, &role->workers[i]);
 }
 
-static void enable_worker(void *arg)
+/* All configurations outlive the role, so the newest one may be read when the turn comes. */
+static void reload_worker(void *arg)
 {
 	struct worker *worker = arg;
-	const struct cf_conf *conf = worker->role->conf;
+	struct cf_cidr allow[ALLOWED_MAX];
+	struct cf_relay_live live;
 
-	cf_relay_server_enable(worker->server, conf->relay.enabled);
+	fill_live(&live, allow, worker->role, worker->role->conf);
+	if (cf_relay_server_reload(worker->server, &live) < 0)
+		cf_log(CF_LOG_ERROR, "relay", NULL, "reload: out of memory");
 }
 
 void relay_role_reload(struct relay_role *role, const struct cf_conf *conf)
 {
 	role->conf = conf;
 	for (size_t i = 0; i < role->n_workers; i++)
-		(void)!cf_loop_post(role->workers[i].loop, enable_worker, NULL, &role->workers[i]);
+		(void)!cf_loop_post(role->workers[i].loop, reload_worker, NULL, &role->workers[i]);
 }
 
 static void count_worker(void *arg)

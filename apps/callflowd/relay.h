@@ -40,8 +40,7 @@ bool relay_role_address(
 
 void relay_role_drain(struct relay_role *role);
 
-/** Takes over relay.enabled and relay.users of another configuration, which outlives the role too.
- */
+/** Takes over what a reload may change of another configuration, which outlives the role too. */
 void relay_role_reload(struct relay_role *role, const struct cf_conf *conf);
 
 /** Allocations of all workers; waits for them. */

@@ -231,6 +231,10 @@ CALLFLOW_API int callflow_service_get(
 	struct callflow_service *service, const char *path, char **ret_json);
 CALLFLOW_API void callflow_text_free(char *text);
 
+/** Lets the node behind the endpoint take nothing new on and end after its last call, as SIGTERM
+ * does; ret_calls: calls still in progress. */
+CALLFLOW_API int callflow_service_drain(struct callflow_service *service, int *ret_calls);
+
 /* Usage: what was relayed and who was in a call how long. docs/usage.md explains the columns. */
 
 enum callflow_format {

@@ -45,6 +45,7 @@ static const struct cf_route ROUTES[] = {
 	{"GET", CALLING "/calls/{id}/trace", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, call_trace)},
 	{"GET", CALLING "/usage", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, usage)},
 	{"GET", CALLING "/usage:summarize", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, usage_summarize)},
+	{"POST", "/node/:drain", no_fn, R(KEY, NONE, NULL, false, false, node_drain)},
 	{"GET", "/openapi.yaml", no_fn, R(PUBLIC, NONE, NULL, false, false, openapi)},
 	{"GET", "/healthz", no_fn, R(PUBLIC, NONE, NULL, false, false, health)},
 	{"GET", "/readyz", no_fn, R(PUBLIC, NONE, NULL, false, false, ready)},
@@ -342,14 +343,18 @@ struct cf_call_time cf_api_now(const struct cf_api *api)
 	return (struct cf_call_time){cf_loop_now_us(api->options.loop), cf_clock_wall_ms()};
 }
 
-int cf_api_reload(
-	struct cf_api *api, const struct cf_access_keys *keys, const struct cf_api_ice_config *ice)
+int cf_api_reload(struct cf_api *api, const struct cf_api_options *options)
 {
-	int err = copy_ice(api, ice);
+	int err = copy_ice(api, &options->ice);
 
-	if (err == 0)
-		api->options.keys = *keys;
-	return err;
+	if (err < 0)
+		return err;
+	api->options.keys = options->keys;
+	api->options.calls = options->calls;
+	api->options.traces_keep_ms = options->traces_keep_ms;
+	api->options.usage_keep_ms = options->usage_keep_ms;
+	cf_call_domain_configure(api->domain, &options->calls, cf_api_now(api));
+	return 0;
 }
 
 void cf_api_drain(struct cf_api *api)

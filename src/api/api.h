@@ -54,6 +54,9 @@ struct cf_api_options {
 	int64_t repeat_keep_ms; /* first answers of repeatable requests, 48 h */
 	int64_t traces_keep_ms; /* 7 days */
 	int64_t usage_keep_ms;  /* 400 days */
+	/* What POST /node/:drain does besides cf_api_drain(), which it is to call; NULL: 404. */
+	void (*drain)(void *arg);
+	void *drain_arg;
 	/* More of /metrics, from other rooms; may be NULL. */
 	int (*metrics)(struct cf_buf *out, void *arg);
 	void *metrics_arg;
@@ -83,9 +86,9 @@ struct cf_call_domain *cf_api_domain(struct cf_api *api);
 /** Both clocks of now, for the domain's verbs. */
 struct cf_call_time cf_api_now(const struct cf_api *api);
 
-/** Exchanges keys and ICE servers (reload). 0 or CF_ENOMEM. */
-CF_MUST_CHECK int cf_api_reload(
-	struct cf_api *api, const struct cf_access_keys *keys, const struct cf_api_ice_config *ice);
+/** Takes keys, ICE servers, limits of calls and keeping times over from options (reload). 0, or
+ * CF_ENOMEM and nothing has changed. */
+CF_MUST_CHECK int cf_api_reload(struct cf_api *api, const struct cf_api_options *options);
 
 /** No new endpoints and calls (503 Retry-After); what runs goes on. */
 void cf_api_drain(struct cf_api *api);

@@ -236,6 +236,11 @@ void cf_api_call_stored(struct cf_api *api, const char *call_id);
 /** Tells the store now and then that relays still run: where a crash closes their rows. */
 void cf_api_usage_mark(struct cf_api *api);
 
+/* ---- misc.c ---- */
+
+/** While draining: answers 503 and says true. */
+bool cf_api_refuse_draining(struct cf_api_req *req);
+
 /* ---- handlers ---- */
 
 void cf_api_identity_create(struct cf_api_req *req);
@@ -258,6 +263,7 @@ void cf_api_call_trace(struct cf_api_req *req);
 void cf_api_usage(struct cf_api_req *req);
 void cf_api_usage_summarize(struct cf_api_req *req);
 void cf_api_openapi(struct cf_api_req *req);
+void cf_api_node_drain(struct cf_api_req *req);
 void cf_api_health(struct cf_api_req *req);
 void cf_api_ready(struct cf_api_req *req);
 void cf_api_metrics(struct cf_api_req *req);

@@ -126,10 +126,8 @@ void cf_api_call_create(struct cf_api_req *req)
 	endpoint = body_endpoint(req, &r);
 	if (!endpoint || !read_start(req, &r, &start))
 		return;
-	if (api->draining) {
-		cf_api_fail(req, 503, "Draining", "The service is shutting down.");
+	if (cf_api_refuse_draining(req))
 		return;
-	}
 	if (start.ice_transport == CF_CALL_ICE_RELAY && !api->options.ice.relay_enabled) {
 		cf_api_fail(req, 409, "RelayDisabled",
 			"The relay is switched off, so a call cannot be relayed.");

@@ -316,10 +316,8 @@ void cf_api_endpoint_create(struct cf_api_req *req)
 	}
 	if (!read_name(req, &info.display_name))
 		return;
-	if (api->draining) {
-		cf_api_fail(req, 503, "Draining", "The service is shutting down.");
+	if (cf_api_refuse_draining(req))
 		return;
-	}
 	err = cf_call_endpoint_register(api->domain, &info, cf_api_now(api), &endpoint);
 	if (err < 0) {
 		cf_api_fail_err(req, err);

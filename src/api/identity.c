@@ -221,6 +221,8 @@ void cf_api_relay_configuration(struct cf_api_req *req)
 	struct cf_rawid id;
 	const char *text;
 
+	if (cf_api_refuse_draining(req))
+		return;
 	cf_api_reader(req, &r);
 	text = cf_json_get_string(&r, "id", CF_JSON_OPTIONAL, CF_RAWID_TEXT_MAX - 1);
 	if (text && (cf_rawid_parse(&id, cf_view_str(text)) < 0 || id.kind != CF_RAWID_USER))

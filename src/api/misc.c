@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define METRICS_MAX (1024 * 1024)
+#define DRAINING_RETRY_S 5 /* by then a restart is over, or another node has the name */
 
 static void reply_text(struct cf_api_req *req, int status, const char *type, struct cf_view text)
 {
@@ -35,12 +36,36 @@ void cf_api_ready(struct cf_api_req *req)
 {
 	const struct cf_api *api = req->api;
 
-	if (api->draining)
-		cf_api_fail(req, 503, "Draining", "The service is shutting down.");
-	else if (!cf_store_healthy(api->options.store))
+	if (cf_api_refuse_draining(req))
+		return;
+	if (!cf_store_healthy(api->options.store))
 		cf_api_fail(req, 503, "StoreUnavailable", "The store is not available.");
 	else
 		cf_api_reply(req, 200, json_pack("{s:s}", "status", "ready"));
+}
+
+bool cf_api_refuse_draining(struct cf_api_req *req)
+{
+	if (!req->api->draining)
+		return false;
+	req->retry_after_s = DRAINING_RETRY_S;
+	cf_api_fail(req, 503, "Draining",
+		"This node is draining: what runs goes on, nothing new is taken on.");
+	return true;
+}
+
+void cf_api_node_drain(struct cf_api_req *req)
+{
+	struct cf_api *api = req->api;
+
+	if (!api->options.drain) {
+		cf_api_fail(req, 404, "NotFound", "This node cannot be drained from here.");
+		return;
+	}
+	api->options.drain(api->options.drain_arg);
+	cf_api_reply(req, 202,
+		json_pack("{s:s,s:I}", "status", "draining", "calls",
+			(json_int_t)cf_call_domain_n_calls(api->domain)));
 }
 
 static int metric(struct cf_buf *out, const char *name, const char *type, uint64_t value)

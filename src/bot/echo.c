@@ -18,7 +18,7 @@ struct cf_echo {
 	struct cf_call_endpoint *endpoint;
 	struct cf_dtls_identity *identity;
 	struct echo_media_env env;
-	struct cf_addr hosts[HOSTS_MAX];
+	struct cf_addr hosts[HOSTS_MAX], mapped[HOSTS_MAX];
 	struct cf_loop *workers[WORKERS_MAX];
 	size_t n_workers;
 	size_t next_worker;
@@ -202,6 +202,7 @@ struct cf_echo *cf_echo_new(const struct cf_echo_options *options)
 	echo->env = (struct echo_media_env){.control = options->control,
 		.pool = options->pool,
 		.hosts = options->n_hosts ? echo->hosts : NULL,
+		.mapped = options->n_hosts && options->mapped ? echo->mapped : NULL,
 		.n_hosts = options->n_hosts < HOSTS_MAX ? options->n_hosts : HOSTS_MAX,
 		.port_min = options->port_min,
 		.port_max = options->port_max,
@@ -209,6 +210,8 @@ struct cf_echo *cf_echo_new(const struct cf_echo_options *options)
 		.owner = echo};
 	if (options->n_hosts)
 		memcpy(echo->hosts, options->hosts, echo->env.n_hosts * sizeof(echo->hosts[0]));
+	if (echo->env.mapped)
+		memcpy(echo->mapped, options->mapped, echo->env.n_hosts * sizeof(echo->mapped[0]));
 	if (cf_dtls_identity_new(&echo->identity) < 0 || register_bot(echo) < 0)
 		return cf_echo_free(echo);
 	echo->env.identity = echo->identity;

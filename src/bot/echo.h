@@ -29,6 +29,7 @@ struct cf_echo_options {
 	struct cf_pool *pool;
 	const struct cf_addr
 		*hosts; /* addresses for media; copied; none: those of the interfaces */
+	const struct cf_addr *mapped; /* of each, as others see it behind 1:1 NAT; copied */
 	size_t n_hosts;
 	uint16_t port_min, port_max;
 };

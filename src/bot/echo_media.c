@@ -265,6 +265,7 @@ static void do_start(struct echo_media *media, char *offer, bool flag)
 		.no_tcp = true,
 		.hosts = media->env->hosts,
 		.n_hosts = media->env->n_hosts,
+		.mapped = media->env->mapped,
 		.port_min = media->env->port_min,
 		.port_max = media->env->port_max,
 		.identity = media->env->identity,

@@ -33,7 +33,7 @@ struct echo_media_ops {
 struct echo_media_env {
 	struct cf_loop *control;
 	struct cf_pool *pool;
-	const struct cf_addr *hosts;
+	const struct cf_addr *hosts, *mapped;
 	size_t n_hosts;
 	uint16_t port_min, port_max;
 	const struct cf_dtls_identity *identity;

@@ -35,6 +35,13 @@ struct cf_call_options cf_call_options_defaults(void)
 	};
 }
 
+static void set_options(struct cf_call_domain *domain, const struct cf_call_options *options)
+{
+	domain->options = *options;
+	if (domain->options.max_endpoints_per_user > CF_CALL_LEGS_MAX)
+		domain->options.max_endpoints_per_user = CF_CALL_LEGS_MAX;
+}
+
 struct cf_call_domain *cf_call_domain_new(
 	const struct cf_call_options *options, const struct cf_call_ports *ports, void *arg)
 {
@@ -42,9 +49,7 @@ struct cf_call_domain *cf_call_domain_new(
 
 	if (!domain)
 		return NULL;
-	domain->options = *options;
-	if (domain->options.max_endpoints_per_user > CF_CALL_LEGS_MAX)
-		domain->options.max_endpoints_per_user = CF_CALL_LEGS_MAX;
+	set_options(domain, options);
 	domain->ports = *ports;
 	domain->arg = arg;
 	domain->seed = cf_rand_u64();
@@ -430,6 +435,13 @@ void cf_call_deadline_at(struct cf_call_domain *domain, uint64_t due_us)
 	domain->deadline_us = due_us;
 	if (domain->ports.deadline_moved)
 		domain->ports.deadline_moved(domain->arg);
+}
+
+void cf_call_domain_configure(struct cf_call_domain *domain, const struct cf_call_options *options,
+	struct cf_call_time now)
+{
+	set_options(domain, options);
+	cf_call_deadline_at(domain, now.us); /* a look at all: some may be due earlier now */
 }
 
 uint64_t cf_call_domain_deadline(const struct cf_call_domain *domain)

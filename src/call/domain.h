@@ -174,6 +174,10 @@ CF_MUST_CHECK struct cf_call_domain *cf_call_domain_new(
 	const struct cf_call_options *options, const struct cf_call_ports *ports, void *arg);
 struct cf_call_domain *cf_call_domain_free(struct cf_call_domain *domain);
 
+/** Other limits and time-outs, for what is there as well (a reload). Copies options. */
+void cf_call_domain_configure(struct cf_call_domain *domain, const struct cf_call_options *options,
+	struct cf_call_time now);
+
 /** Runs the sinks for all events queued, those queued meanwhile included (bounded). */
 void cf_call_domain_deliver(struct cf_call_domain *domain);
 

@@ -319,6 +319,18 @@ int callflow_service_get(struct callflow_service *service, const char *path, cha
 	return 0;
 }
 
+int callflow_service_drain(struct callflow_service *service, int *ret_calls)
+{
+	CF_JSON_AUTOFREE json_t *answer = NULL;
+	int err = client_service_request(service, "POST", "/node/:drain", "");
+
+	if (err < 0)
+		return err;
+	answer = client_service_answer(service);
+	*ret_calls = (int)json_integer_value(json_object_get(answer, "calls"));
+	return 0;
+}
+
 void callflow_text_free(char *text)
 {
 	cf_free(text);

@@ -125,11 +125,14 @@ int cf_conf_check(const struct cf_conf *conf, struct cf_conf_error *error)
 	return 0;
 }
 
-const char *cf_conf_needs_restart(const struct cf_conf *running, const struct cf_conf *wanted)
+const char *cf_conf_needs_restart(
+	const struct cf_conf *running, const struct cf_conf *wanted, size_t *at)
 {
-	for (size_t i = 0; i < cf_conf_n_keys; i++)
-		if (!cf_conf_keys[i].reload &&
-			!cf_conf_value_equal(running, wanted, &cf_conf_keys[i]))
-			return cf_conf_keys[i].path;
+	while (*at < cf_conf_n_keys) {
+		const struct cf_conf_key *key = &cf_conf_keys[(*at)++];
+
+		if (!key->reload && !cf_conf_value_equal(running, wanted, key))
+			return key->path;
+	}
 	return NULL;
 }

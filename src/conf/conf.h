@@ -39,6 +39,14 @@ struct cf_conf_addrs {
 	struct cf_addr v[CF_CONF_ADDRS_MAX];
 };
 
+/* Addresses by which clients reach this host. Behind 1:1 NAT ("203.0.113.5/10.0.0.5") the host
+ * itself has another one. */
+struct cf_conf_publics {
+	size_t n;
+	struct cf_addr v[CF_CONF_ADDRS_MAX];     /* as clients see it; port 0 */
+	struct cf_addr local[CF_CONF_ADDRS_MAX]; /* the host's own; without NAT the same */
+};
+
 struct cf_conf_cidrs {
 	size_t n;
 	struct cf_cidr v[CF_CONF_CIDRS_MAX];
@@ -71,9 +79,9 @@ struct cf_conf {
 		char *certificate;
 		char *key;
 	} tls;
-	struct cf_conf_addrs public_addresses; /* port 0 */
-	unsigned roles;                        /* CF_ROLE_* */
-	int64_t workers;                       /* 0: one per core */
+	struct cf_conf_publics public_addresses;
+	unsigned roles;  /* CF_ROLE_* */
+	int64_t workers; /* 0: one per core */
 	char *store;
 	char *state_dir;
 	char *secrets_file; /* "": STATE_DIR/secrets */
@@ -151,8 +159,10 @@ CF_MUST_CHECK int cf_conf_set(
 /** What only shows when all sources were read (a certificate without key, ...). 0 or CF_EINVAL. */
 CF_MUST_CHECK int cf_conf_check(const struct cf_conf *conf, struct cf_conf_error *error);
 
-/** Names of the first key that differs although a reload cannot change it, or NULL. Static. */
-const char *cf_conf_needs_restart(const struct cf_conf *running, const struct cf_conf *wanted);
+/** The next key that differs although a reload cannot change it, or NULL. *at: 0 for the first one.
+ * Static. */
+const char *cf_conf_needs_restart(
+	const struct cf_conf *running, const struct cf_conf *wanted, size_t *at);
 
 /** All keys with type, default and help, as plain text for people. 0, CF_ENOMEM, CF_ELIMIT. */
 CF_MUST_CHECK int cf_conf_help(struct cf_buf *out);

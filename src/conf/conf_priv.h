@@ -16,7 +16,7 @@ enum cf_conf_type {
 	CF_CONF_ENUM,  /* one of names: its index */
 	CF_CONF_FLAGS, /* a list of names: bits by index */
 	CF_CONF_ADDRS,
-	CF_CONF_IPS, /* addresses without port */
+	CF_CONF_IPS, /* addresses without port, each perhaps with the host's own behind a slash */
 	CF_CONF_CIDRS,
 	CF_CONF_USERS, /* a mapping of names to passwords */
 };

@@ -152,9 +152,40 @@ static int put_addr_item(const struct cf_conf_key *key, const char *text, void *
 	err = cf_addr_parse(&addr, text, (uint16_t)key->min);
 	if (err < 0)
 		return err;
-	if (key->type == CF_CONF_IPS && addr.port != 0)
-		return CF_EINVAL;
 	list->v[list->n++] = addr;
+	return 0;
+}
+
+static int parse_ip(const char *text, size_t n, struct cf_addr *ret_addr)
+{
+	char ip[CF_ADDR_TEXT_MAX];
+
+	if (n >= sizeof(ip))
+		return CF_EINVAL;
+	memcpy(ip, text, n);
+	ip[n] = 0;
+	return cf_addr_parse(ret_addr, ip, 0) < 0 || ret_addr->port != 0 ? CF_EINVAL : 0;
+}
+
+/* "203.0.113.5", or "203.0.113.5/10.0.0.5" for a host behind 1:1 NAT. */
+static int put_public_item(const struct cf_conf_key *key, const char *text, void *out)
+{
+	struct cf_conf_publics *list = out;
+	const char *slash = strchr(text, '/');
+	struct cf_addr public, local;
+
+	(void)key;
+	if (list->n == CF_CONF_ADDRS_MAX)
+		return CF_ELIMIT;
+	if (parse_ip(text, slash ? (size_t)(slash - text) : strlen(text), &public) < 0)
+		return CF_EINVAL;
+	local = public;
+	if (slash && parse_ip(slash + 1, strlen(slash + 1), &local) < 0)
+		return CF_EINVAL;
+	if (local.family != public.family)
+		return CF_EINVAL;
+	list->v[list->n] = public;
+	list->local[list->n++] = local;
 	return 0;
 }
 
@@ -194,7 +225,7 @@ static const struct {
 	[CF_CONF_ENUM] = {put_enum, sizeof(int64_t), false},
 	[CF_CONF_FLAGS] = {put_flag, sizeof(unsigned), true},
 	[CF_CONF_ADDRS] = {put_addr_item, sizeof(struct cf_conf_addrs), true},
-	[CF_CONF_IPS] = {put_addr_item, sizeof(struct cf_conf_addrs), true},
+	[CF_CONF_IPS] = {put_public_item, sizeof(struct cf_conf_publics), true},
 	[CF_CONF_CIDRS] = {put_cidr_item, sizeof(struct cf_conf_cidrs), true},
 	[CF_CONF_USERS] = {put_none, sizeof(struct cf_conf_users), true},
 };
@@ -274,7 +305,8 @@ static const char *const WANTS[] = {
 	[CF_CONF_BOOL] = "true or false",
 	[CF_CONF_SECRET] = "a text in one line",
 	[CF_CONF_ADDRS] = "a list of addresses such as [192.0.2.1:3478, \"[2001:db8::1]:3478\"]",
-	[CF_CONF_IPS] = "a list of addresses without port such as [192.0.2.1, \"2001:db8::1\"]",
+	[CF_CONF_IPS] = "a list of addresses without port such as [192.0.2.1, \"2001:db8::1\"], or "
+			"[203.0.113.5/10.0.0.5] behind 1:1 NAT: public, then own",
 	[CF_CONF_CIDRS] = "a list of networks such as [10.0.0.0/8, \"fd00::/8\"]",
 	[CF_CONF_USERS] =
 		"a mapping of names (without colon) to passwords such as {name: password}",

@@ -114,3 +114,8 @@ void cf_http_conn_kill(struct cf_http_conn *conn)
 	cf_timer_stop(&conn->timer);
 	cf_defer_set(&conn->kill, conn->server->loop, on_kill, conn);
 }
+
+void cf_http_server_set_max_body(struct cf_http_server *server, size_t max_body)
+{
+	server->o.max_body = max_body;
+}

@@ -105,6 +105,9 @@ void cf_http_server_drain(struct cf_http_server *server);
  */
 struct cf_http_server *cf_http_server_free(struct cf_http_server *server);
 
+/** Another largest body, for requests to come. */
+void cf_http_server_set_max_body(struct cf_http_server *server, size_t max_body);
+
 const struct cf_http_server_stats *cf_http_server_stats(const struct cf_http_server *server);
 
 /** The request of an exchange. */

@@ -486,3 +486,8 @@ const struct cf_listener_stats *cf_listener_stats(const struct cf_listener *list
 {
 	return &listener->stats;
 }
+
+void cf_listener_set_max_conns(struct cf_listener *listener, size_t max_conns)
+{
+	listener->o.max_conns = max_conns;
+}

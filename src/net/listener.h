@@ -68,6 +68,9 @@ struct cf_listener *cf_listener_free(struct cf_listener *listener);
 /** The bound address, with the real port. */
 const struct cf_addr *cf_listener_local(const struct cf_listener *listener);
 
+/** Another max_conns; nothing is closed. */
+void cf_listener_set_max_conns(struct cf_listener *listener, size_t max_conns);
+
 /** Connections that count against max_conns now, handed over ones included. */
 size_t cf_listener_count(const struct cf_listener *listener);
 

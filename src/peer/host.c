@@ -73,8 +73,20 @@ static void add_base(struct peer_host *host)
 	host->base = id < 0 ? NO_BASE : id;
 }
 
-static void open_host(
-	struct cf_peer *peer, const struct cf_addr *addr, const struct cf_peer_options *options)
+/* 1:1 NAT keeps ports, so the mapped address is known without asking. */
+static void add_mapped(struct peer_host *host, const struct cf_addr *ip)
+{
+	struct cf_addr mapped = *ip;
+
+	mapped.port = host->addr.port;
+	if (host->base != NO_BASE && !cf_addr_ip_eq(ip, &host->addr))
+		(void)!cf_ice_agent_add_mapped(host->peer->ice, (unsigned)host->base, &mapped, NULL,
+			cf_loop_now_us(host->peer->loop));
+}
+
+/* mapped: NULL without NAT. */
+static void open_host(struct cf_peer *peer, const struct cf_addr *addr,
+	const struct cf_addr *mapped, const struct cf_peer_options *options)
 {
 	struct peer_host *host;
 
@@ -92,6 +104,8 @@ static void open_host(
 	host->addr = *cf_udp_local(host->udp);
 	peer->hosts[peer->n_hosts++] = host;
 	add_base(host);
+	if (mapped)
+		add_mapped(host, mapped);
 }
 
 int peer_hosts_open(struct cf_peer *peer, const struct cf_peer_options *options)
@@ -100,12 +114,13 @@ int peer_hosts_open(struct cf_peer *peer, const struct cf_peer_options *options)
 	int n;
 
 	for (size_t i = 0; options->hosts && i < options->n_hosts; i++)
-		open_host(peer, &options->hosts[i], options);
+		open_host(peer, &options->hosts[i], options->mapped ? &options->mapped[i] : NULL,
+			options);
 	if (!options->hosts) {
 		n = cf_ifaddrs_list(found, CF_IFADDRS_MAX,
 			options->loopback ? CF_IFADDRS_LOOPBACK_ALSO : CF_IFADDRS_LOOPBACK_LAST);
 		for (int i = 0; i < n; i++)
-			open_host(peer, &found[i].addr, options);
+			open_host(peer, &found[i].addr, NULL, options);
 	}
 	return peer->n_hosts > 0 ? 0 : CF_EUNREACH;
 }

@@ -84,9 +84,11 @@ struct cf_peer_options {
 	size_t n_servers;
 	const struct cf_addr *hosts; /* addresses to use; NULL: those of the interfaces */
 	size_t n_hosts;
-	bool loopback;               /* of the interfaces' addresses, loopback ones too */
-	bool no_tcp;                 /* no TCP candidates (RFC 6544) */
-	uint16_t port_min, port_max; /* of host sockets; 0: any */
+	const struct cf_addr *mapped; /* of each host behind 1:1 NAT, the IP others see, else its
+				       * own; NULL: no NAT */
+	bool loopback;                /* of the interfaces' addresses, loopback ones too */
+	bool no_tcp;                  /* no TCP candidates (RFC 6544) */
+	uint16_t port_min, port_max;  /* of host sockets; 0: any */
 	const struct cf_dtls_identity *identity; /* outlives the peer */
 	struct cf_tls *tls;   /* for TURN over TLS, outlives the peer; NULL: none */
 	struct cf_pool *pool; /* for looking names up, outlives the peer */

@@ -2,10 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls every operation of docs/api/openapi.yaml on a running callflowd and holds the answers, events and errors
 against the document. An operation or an event that was never seen is a failure."""
-import base64
-import email.utils
-import hashlib
-import hmac
 import http.client
 import json
 import queue
@@ -20,6 +16,7 @@ import jsonschema
 import yaml
 
 from daemon import ROOT, Daemon
+from signed import signature
 
 DOC = yaml.safe_load((ROOT / "docs" / "api" / "openapi.yaml").read_text())
 CALLING = "/calling/2026-11-01"
@@ -62,7 +59,7 @@ class Service:
         if token:
             all_headers["Authorization"] = f"Bearer {token}"
         elif token is None:
-            all_headers |= self.signature(method, target, data)
+            all_headers |= signature(self.host, self.daemon.key, method, target, data)
         connection = self.connect()
         connection.request(method, target, body=data, headers=all_headers)
         answer = connection.getresponse()
@@ -71,14 +68,6 @@ class Service:
         self.check(method, target, answer, text)
         answer.json = json.loads(text) if text and answer.headers.get_content_type() == "application/json" else None
         return answer
-
-    def signature(self, method, target, data):
-        date = email.utils.formatdate(usegmt=True)
-        digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        text = f"{method}\n{target}\n{date};{self.host};{digest}"
-        mac = base64.b64encode(hmac.new(base64.b64decode(self.daemon.key), text.encode(), hashlib.sha256).digest()).decode()
-        return {"x-ms-date": date, "x-ms-content-sha256": digest,
-                "Authorization": f"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={mac}"}
 
     def check(self, method, target, answer, text):
         """The answer is one that the document has for this operation."""
@@ -208,9 +197,9 @@ def signature_forms(service):
     """A query that clients sign in one form and send in another."""
     target = "/identities?api-version=2023-10-01&x=a%20b:c"
     signed = "/identities?api-version=2023-10-01&x=a+b%3Ac"
-    assert service.send("POST", target, raw=b"", token=False, headers=service.signature("POST", signed, b"")).status == 201
+    assert service.send("POST", target, raw=b"", token=False, headers=signature(service.host, service.daemon.key, "POST", signed, b"")).status == 201
     assert service.send("POST", target, raw=b"").status == 201
-    assert service.send("POST", target, raw=b"x", token=False, headers=service.signature("POST", target, b"")).status == 401
+    assert service.send("POST", target, raw=b"x", token=False, headers=signature(service.host, service.daemon.key, "POST", target, b"")).status == 401
 
 
 def about(service):
@@ -323,6 +312,20 @@ def hostile(service):
     assert service.send("GET", f"{CALLING}/endpoints/x/events", token=token).status == 404
 
 
+def drained(service):
+    """Nothing new is taken on; what says so is told."""
+    token = service.user()[1]
+    pair = Pair(service)
+    pair.start()
+    answer = service.send("POST", "/node/:drain")
+    assert answer.status == 202 and answer.json["calls"] >= 1, answer.json
+    assert service.send("POST", "/node/:drain").status == 202
+    for refused in (service.send("GET", "/readyz", token=False), service.send("POST", f"{CALLING}/endpoints", {}, token)):
+        assert refused.status == 503 and refused.json["error"]["code"] == "Draining" and refused.headers["retry-after"]
+    assert service.send("GET", "/healthz", token=False).status == 200
+    assert pair.verb("alice", "hangup").status == 204
+
+
 def complete(service):
     """Every operation was seen to work, and every event."""
     wanted = {o["operationId"] for _, _, o in PATHS}
@@ -332,7 +335,7 @@ def complete(service):
     assert events == service.events_seen, f"never seen: {sorted(events - service.events_seen)}"
 
 
-TESTS = [identity, traversal, signature_forms, about, whole_call, declined, lost_events, repeated, killed, hostile, complete]
+TESTS = [identity, traversal, signature_forms, about, whole_call, declined, lost_events, repeated, killed, hostile, drained, complete]
 
 
 def main():

@@ -95,6 +95,9 @@ class Client:
             assert self.changed.wait_for(there, wait_s), f"no {kind.name} in {wait_s} s: {self.events}"
             return self.events[self.at - 1]
 
+    def expect_hold(self, on):
+        assert self.expect(Type.HOLD)["on"] == on
+
     def hears(self, loud, frames=25, wait_s=WAIT_S):
         """Waits for that many frames from now on: in one go all silent, or together so many loud ones."""
         with self.changed:

@@ -33,7 +33,8 @@ struct relay_reservation {
 };
 
 struct cf_relay_shared {
-	struct cf_relay_server_config config; /* RO, what it points to is owned */
+	/* RO but for the quotas (LOCK: lock); what it points to is owned */
+	struct cf_relay_server_config config;
 	pthread_mutex_t lock; /* taken when an allocation begins or ends, never for a packet */
 	struct cf_addr listen[CF_RELAY_MAX_LISTEN];     /* LOCK: lock, ports filled in */
 	struct cf_addr listen_tls[CF_RELAY_MAX_LISTEN]; /* LOCK: lock */
@@ -55,6 +56,10 @@ struct cf_relay_server {
 	struct cf_list conns;
 	uint32_t n_conns;
 	struct cf_relay_config core;
+	struct cf_cidr *allow;         /* owned: of the last reload, or NULL */
+	uint16_t min_port, max_port;   /* of new allocations */
+	uint16_t inner_min, inner_max; /* of all there may be */
+	bool behind_nat;               /* some relay address is advertised as another one */
 	struct cf_addr own[RELAY_OWN_MAX];
 };
 
@@ -80,6 +85,8 @@ int cf_relay_shared_admit(
 	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
 void cf_relay_shared_retire(
 	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
+void cf_relay_shared_set_quotas(
+	struct cf_relay_shared *shared, uint32_t per_user, uint32_t per_resource);
 /** Keeps a port of relay address addr: 0 and a token, or an error. */
 CF_MUST_CHECK int cf_relay_shared_reserve(struct cf_relay_shared *shared, size_t addr,
 	uint16_t port, uint64_t now_us, uint64_t *ret_token);

@@ -8,6 +8,28 @@
 _Static_assert(CF_UDP_HEADROOM >= CF_TURN_HEADROOM && CF_UDP_TAILROOM >= CF_TURN_TAILROOM,
 	"datagrams of peers are wrapped where they were received");
 
+/* Relayed addresses of this host reach each other inside: not every 1:1 NAT turns packets round. A
+ * peer that is one of them by its public address, or on the way back by its own one, is rewritten;
+ * other ports are not, for that would open what the NAT's firewall keeps shut. */
+static const struct cf_addr *turn_round(const struct cf_relay_server *server,
+	const struct cf_addr *peer, bool inwards, struct cf_addr *room)
+{
+	const struct cf_relay_server_config *config = &server->shared->config;
+
+	if (!server->behind_nat || peer->port < server->inner_min || peer->port > server->inner_max)
+		return peer;
+	for (size_t i = 0; i < config->n_relay; i++) {
+		const struct cf_relay_addr *r = &config->relay[i];
+
+		if (!cf_addr_ip_eq(peer, inwards ? &r->advertised : &r->bind))
+			continue;
+		*room = inwards ? r->bind : r->advertised;
+		room->port = peer->port;
+		return room;
+	}
+	return peer;
+}
+
 static void on_datagrams(
 	struct cf_udp *udp, const struct cf_udp_packet *packets, size_t n, void *arg)
 {
@@ -16,9 +38,13 @@ static void on_datagrams(
 	uint64_t now_us = cf_loop_now_us(server->loop);
 
 	(void)udp;
-	for (size_t i = 0; i < n; i++)
-		cf_relay_peer_input(server->relay, port->alloc, &packets[i].src, packets[i].p,
+	for (size_t i = 0; i < n; i++) {
+		struct cf_addr outer;
+
+		cf_relay_peer_input(server->relay, port->alloc,
+			turn_round(server, &packets[i].src, false, &outer), packets[i].p,
 			packets[i].len, now_us);
+	}
 }
 
 /* The types that RFC 8656 section 11.5 passes on, as near as the socket's error tells. */
@@ -79,18 +105,18 @@ static int choose_addr(const struct cf_relay_server_config *config,
 static int open_random(struct relay_port *port, size_t addr, const struct cf_relay_open *request,
 	uint64_t *ret_token)
 {
-	const struct cf_relay_server_config *config = &port->server->shared->config;
-	uint32_t span = (uint32_t)(config->max_port - config->min_port) + 1;
+	const struct cf_relay_server *server = port->server;
+	uint32_t span = (uint32_t)(server->max_port - server->min_port) + 1;
 	uint64_t now_us = cf_loop_now_us(port->server->loop);
 	int err = CF_EADDRINUSE;
 
 	for (int i = 0; i < RELAY_PORT_TRIES; i++) {
-		uint16_t number = (uint16_t)(config->min_port + cf_rand_below(span));
+		uint16_t number = (uint16_t)(server->min_port + cf_rand_below(span));
 
 		if (request->even_port)
 			number &= 0xfffe;
-		if (number < config->min_port ||
-			(request->reserve_next && number >= config->max_port))
+		if (number < server->min_port ||
+			(request->reserve_next && number >= server->max_port))
 			continue;
 		err = try_port(port, addr, number, false);
 		if (err == 0 && request->reserve_next) {
@@ -163,8 +189,10 @@ void cf_relay_port_send(void *socket, const struct cf_addr *peer, const uint8_t 
 	bool dont_fragment, void *arg)
 {
 	struct relay_port *port = socket;
+	struct cf_addr inner;
 
 	(void)arg;
+	peer = turn_round(port->server, peer, true, &inner);
 	if (!dont_fragment) {
 		cf_udp_send(port->udp, peer, p, n);
 		return;

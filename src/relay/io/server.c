@@ -244,6 +244,12 @@ int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loo
 	server->loop = loop;
 	server->shared = shared;
 	server->tls = tls ? cf_tls_ref(tls) : NULL;
+	server->min_port = server->inner_min = shared->config.min_port;
+	server->max_port = server->inner_max = shared->config.max_port;
+	for (size_t i = 0; i < shared->config.n_relay; i++)
+		server->behind_nat |= shared->config.relay[i].advertised.family != CF_ADDR_NONE &&
+				      !cf_addr_ip_eq(&shared->config.relay[i].advertised,
+					      &shared->config.relay[i].bind);
 	cf_list_init(&server->conns);
 	/* Ports that the first worker chooses are those of all: one after the other. */
 	pthread_mutex_lock(&shared->lock);
@@ -278,6 +284,7 @@ struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server)
 		cf_listener_free(server->tls_listeners[i]);
 	}
 	cf_tls_unref(server->tls);
+	cf_free(server->allow);
 	return cf_free(server);
 }
 
@@ -286,10 +293,30 @@ void cf_relay_server_drain(struct cf_relay_server *server)
 	cf_relay_set_draining(server->relay, true);
 }
 
-void cf_relay_server_enable(struct cf_relay_server *server, bool enabled)
+int cf_relay_server_reload(struct cf_relay_server *server, const struct cf_relay_live *live)
 {
-	server->core.enabled = enabled;
+	size_t n = live->n_allow_peers;
+	struct cf_cidr *allow = cf_memdup(live->allow_peers, n * sizeof(*allow));
+
+	if (!allow)
+		return CF_ENOMEM;
+	server->core.enabled = live->enabled;
+	server->core.max_bps = live->max_bps;
+	server->core.unauth_per_s = live->unauth_per_s;
+	server->core.anonymity = live->anonymity;
+	server->core.allow_peers = allow;
+	server->core.n_allow_peers = n;
 	cf_relay_configure(server->relay, &server->core);
+	cf_free(server->allow);
+	server->allow = allow;
+	server->min_port = live->min_port;
+	if (live->min_port < server->inner_min)
+		server->inner_min = live->min_port;
+	if (live->max_port > server->inner_max)
+		server->inner_max = live->max_port;
+	server->max_port = live->max_port;
+	cf_relay_shared_set_quotas(server->shared, live->quota_per_user, live->quota_per_resource);
+	return 0;
 }
 
 size_t cf_relay_server_n_allocations(const struct cf_relay_server *server)

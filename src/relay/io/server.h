@@ -60,6 +60,18 @@ struct cf_relay_server_config {
 	void *arg;
 };
 
+/* What may change while allocations live. */
+struct cf_relay_live {
+	bool enabled;
+	uint64_t max_bps;
+	uint32_t unauth_per_s;
+	bool anonymity;
+	const struct cf_cidr *allow_peers; /* copied */
+	size_t n_allow_peers;
+	uint16_t min_port, max_port; /* of new allocations */
+	uint32_t quota_per_user, quota_per_resource;
+};
+
 /** Defaults; no listen and no relay address. */
 struct cf_relay_server_config cf_relay_server_config_defaults(void);
 
@@ -92,8 +104,10 @@ int cf_relay_server_adopt(struct cf_relay_server *server, struct cf_stream *stre
 /** No new allocations; the others live on. */
 void cf_relay_server_drain(struct cf_relay_server *server);
 
-/** Switches relaying on or off for new requests (relay.enabled). */
-void cf_relay_server_enable(struct cf_relay_server *server, bool enabled);
+/** Another configuration, which allocations outlive; what they were granted they keep. 0, or
+ * CF_ENOMEM and nothing has changed. Quotas are the workers' in common: the last one counts. */
+CF_MUST_CHECK int cf_relay_server_reload(
+	struct cf_relay_server *server, const struct cf_relay_live *live);
 
 size_t cf_relay_server_n_allocations(const struct cf_relay_server *server);
 void cf_relay_server_stats(const struct cf_relay_server *server, struct cf_relay_stats *ret_stats);

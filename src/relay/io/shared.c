@@ -216,6 +216,15 @@ void cf_relay_shared_retire(
 	pthread_mutex_unlock(&shared->lock);
 }
 
+void cf_relay_shared_set_quotas(
+	struct cf_relay_shared *shared, uint32_t per_user, uint32_t per_resource)
+{
+	pthread_mutex_lock(&shared->lock);
+	shared->config.quota_per_user = per_user;
+	shared->config.quota_per_resource = per_resource;
+	pthread_mutex_unlock(&shared->lock);
+}
+
 /* Reservations */
 
 static int hold_port(const struct cf_addr *bind_to, uint16_t port)

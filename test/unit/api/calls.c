@@ -292,14 +292,14 @@ static void relay_off(void **state)
 {
 	(void)state;
 	rig.options.ice.relay_enabled = false;
-	assert_int_equal(cf_api_reload(rig.api, &rig.options.keys, &rig.options.ice), 0);
+	assert_int_equal(cf_api_reload(rig.api, &rig.options), 0);
 	sign_in();
 	assert_int_equal(place(""), 201);
 	assert_int_equal(json_array_size(json_object_get(rig.json, "iceServers")), 1);
 	place(",\"iceTransport\":\"relay\"");
 	rig_expect_error(&rig, 409, "RelayDisabled");
 	rig.options.ice.relay_enabled = true;
-	assert_int_equal(cf_api_reload(rig.api, &rig.options.keys, &rig.options.ice), 0);
+	assert_int_equal(cf_api_reload(rig.api, &rig.options), 0);
 	assert_int_equal(place(",\"iceTransport\":\"direct\""), 201);
 	assert_int_equal(json_array_size(json_object_get(rig.json, "iceServers")), 1);
 	assert_int_equal(place(",\"iceTransport\":\"relay\""), 201);

@@ -76,7 +76,7 @@ static void whole_file(void **state)
 			       "  stun: [127.0.0.1, \"[::1]:3479\"]\n"
 			       "  turn_tls: []\n"
 			       "public_addresses:\n"
-			       "  - 192.0.2.1\n"
+			       "  - 192.0.2.1/10.0.0.1\n"
 			       "  - 2001:db8::1\n"
 			       "roles: [signal, relay]\n"
 			       "relay.enabled: no\n"
@@ -95,6 +95,9 @@ static void whole_file(void **state)
 	assert_int_equal(conf.listen.stun.v[1].port, 3479);
 	assert_int_equal(conf.listen.turn_tls.n, 0);
 	assert_int_equal(conf.public_addresses.n, 2);
+	assert_string_equal(cf_addr_ip_text(&conf.public_addresses.v[0], text), "192.0.2.1");
+	assert_string_equal(cf_addr_ip_text(&conf.public_addresses.local[0], text), "10.0.0.1");
+	assert_true(cf_addr_ip_eq(&conf.public_addresses.v[1], &conf.public_addresses.local[1]));
 	assert_int_equal(conf.roles, CF_ROLE_SIGNAL | CF_ROLE_RELAY);
 	assert_false(conf.relay.enabled);
 	assert_int_equal(conf.relay.users.n, 2);
@@ -152,6 +155,10 @@ static void wrong_values(void **state)
 	refuse("roles: [signal, tea]\n", "roles: 'tea' does not fit; give a list of signal, relay");
 	refuse("listen.stun: [a.b]\n", "give a list of addresses");
 	refuse("public_addresses: [1.2.3.4:5]\n", "addresses without port");
+	refuse("public_addresses: [1.2.3.4/]\n", "addresses without port");
+	refuse("public_addresses: [/1.2.3.4]\n", "addresses without port");
+	refuse("public_addresses: [1.2.3.4/8]\n", "addresses without port");
+	refuse("public_addresses: [1.2.3.4/::1]\n", "addresses without port");
 	refuse("relay.allow_peers: [10.0.0.0/33]\n", "give a list of networks");
 	refuse("relay.users: [a]\n", "relay.users: wrong kind of value");
 	refuse("relay.users: {a: [b]}\n", "relay.users: wrong kind of value");
@@ -282,14 +289,18 @@ static void files(void **state)
 static void reload(void **state)
 {
 	static struct cf_conf other;
+	size_t at = 0;
 
 	(void)state;
 	assert_int_equal(cf_conf_init(&other, false), 0);
-	assert_null(cf_conf_needs_restart(&conf, &other));
+	assert_null(cf_conf_needs_restart(&conf, &other, &(size_t){0}));
 	assert_int_equal(cf_conf_set(&other, "log.level=debug", &error), 0);
-	assert_null(cf_conf_needs_restart(&conf, &other));
+	assert_null(cf_conf_needs_restart(&conf, &other, &(size_t){0}));
 	assert_int_equal(cf_conf_set(&other, "relay.realm=x", &error), 0);
-	assert_string_equal(cf_conf_needs_restart(&conf, &other), "relay.realm");
+	assert_int_equal(cf_conf_set(&other, "workers=7", &error), 0);
+	assert_string_equal(cf_conf_needs_restart(&conf, &other, &at), "workers");
+	assert_string_equal(cf_conf_needs_restart(&conf, &other, &at), "relay.realm");
+	assert_null(cf_conf_needs_restart(&conf, &other, &at));
 	cf_conf_done(&other);
 }
 

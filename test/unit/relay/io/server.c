@@ -412,6 +412,7 @@ static void two_workers(void **state)
 
 static void drain_and_disable(void **state)
 {
+	const struct cf_relay_live live = {.min_port = 50000, .max_port = 50010};
 	struct user a, b, c;
 	struct world w;
 
@@ -423,7 +424,7 @@ static void drain_and_disable(void **state)
 	start_user(&b, &w, CF_RELAY_TCP);
 	WAIT_FOR(&w, has_event(&b, CF_TURN_EVENT_FAILED));
 	assert_int_equal(b.events[0].code, 508);
-	cf_relay_server_enable(w.servers[0], false);
+	assert_int_equal(cf_relay_server_reload(w.servers[0], &live), 0);
 	start_user(&c, &w, CF_RELAY_UDP);
 	WAIT_FOR(&w, has_event(&c, CF_TURN_EVENT_FAILED));
 	assert_int_equal(c.events[0].code, 403);
@@ -499,7 +500,7 @@ static void ports_run_out(void **state)
 	config_world(&w);
 	start_world(&w, 1);
 	assert_int_equal(cf_relay_port_open(&request, &one, w.servers[0]), 0);
-	w.shared->config.min_port = w.shared->config.max_port = one.relayed.port;
+	w.servers[0]->min_port = w.servers[0]->max_port = one.relayed.port;
 	assert_int_equal(cf_relay_port_open(&request, &two, w.servers[0]), CF_EADDRINUSE);
 	cf_relay_port_close(one.socket, NULL);
 	assert_int_equal(cf_relay_port_open(&request, &one, w.servers[0]), 0);
