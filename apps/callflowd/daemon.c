@@ -334,7 +334,8 @@ static int make_api(struct daemon *d)
 	options.loop = d->loop;
 	options.store = d->store;
 	options.resource = d->secrets.resource;
-	if (fill_api(d, d->conf, &options) < 0)
+	if (fill_api(d, d->conf, &options) < 0 ||
+		secrets_load_usage_keys(&options.usage_keys, d->conf->state_dir) < 0)
 		return -1;
 	memcpy(options.token_secret, d->token_secret, sizeof(options.token_secret));
 	memcpy(options.turn_secret, d->turn_secret, sizeof(options.turn_secret));

@@ -147,3 +147,69 @@ int secrets_load(struct secrets *ret_secrets, const struct cf_conf *conf)
 	*ret_secrets = secrets;
 	return 0;
 }
+
+static const char usage_keys_head[] = "# Callflow's keys for signing usage exports: keep this file "
+				      "to yourself. The first line signs;"
+				      "\n# the others are retired, but still published. To change "
+				      "keys put a new line in front (openssl"
+				      "\n# rand -base64 32) and start anew.\n";
+
+static int save_usage_key(const uint8_t key[static CF_ED25519_KEY_LEN], const char *path)
+{
+	char text[CF_BASE64_LEN(CF_ED25519_KEY_LEN)];
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	bool good;
+
+	cf_base64_encode(text, key, CF_ED25519_KEY_LEN);
+	good = file && fprintf(file, "%s%s\n", usage_keys_head, text) > 0 && fflush(file) == 0 &&
+	       fsync(fd) == 0;
+	if (file)
+		fclose(file);
+	cf_wipe(text, sizeof(text));
+	if (!good)
+		cf_log(CF_LOG_ERROR, "daemon", NULL, "cannot write %s: %s", path, strerror(errno));
+	return good ? 0 : -1;
+}
+
+static int read_usage_keys(struct cf_seal_keys *keys, FILE *file)
+{
+	char line[128];
+
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\r\n")] = 0;
+		if (line[0] == '#' || line[0] == 0)
+			continue;
+		if (keys->n == CF_SEAL_KEYS_MAX ||
+			cf_base64_decode(keys->key[keys->n], CF_ED25519_KEY_LEN, line,
+				strlen(line)) != CF_ED25519_KEY_LEN)
+			return -1;
+		keys->n++;
+	}
+	cf_wipe(line, sizeof(line));
+	return keys->n ? 0 : -1;
+}
+
+int secrets_load_usage_keys(struct cf_seal_keys *ret_keys, const char *state_dir)
+{
+	char path[1100];
+	FILE *file;
+	int err;
+
+	*ret_keys = (struct cf_seal_keys){0};
+	snprintf(path, sizeof(path), "%s/usage-keys", state_dir);
+	file = fopen(path, "re");
+	if (!file && errno == ENOENT) {
+		ret_keys->n = 1;
+		cf_rand_bytes(ret_keys->key[0], CF_ED25519_KEY_LEN);
+		return save_usage_key(ret_keys->key[0], path);
+	}
+	err = file ? read_usage_keys(ret_keys, file) : -1;
+	if (file)
+		fclose(file);
+	if (err)
+		cf_log(CF_LOG_ERROR, "daemon", NULL,
+			"%s cannot be read as keys: at most %d lines of base64 of 32 bytes", path,
+			CF_SEAL_KEYS_MAX);
+	return err;
+}

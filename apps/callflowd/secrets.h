@@ -5,6 +5,7 @@
 
 #include "auth/access_key.h"
 #include "auth/rawid.h"
+#include "auth/seal.h"
 #include "conf/conf.h"
 
 struct secrets {
@@ -16,5 +17,10 @@ struct secrets {
 /** Reads conf's secrets file, or makes it (mode 0600). Values in conf win. 0, or -1 after having
  * logged what is wrong. Blocks: at the start only. */
 int secrets_load(struct secrets *ret_secrets, const struct cf_conf *conf);
+
+/** Reads the keys that sign usage exports from state_dir, or makes the first one (mode 0600): one
+ * key a line, base64; the first signs, the others are retired. 0, or -1 after having logged what is
+ * wrong. Blocks: at the start only. */
+int secrets_load_usage_keys(struct cf_seal_keys *ret_keys, const char *state_dir);
 
 #endif

@@ -263,6 +263,24 @@ typedef void callflow_line_fn(const char *line, size_t len, void *arg);
 CALLFLOW_API int callflow_usage(struct callflow_service *service,
 	const struct callflow_usage_query *query, callflow_line_fn *fn, void *arg);
 
+#define CALLFLOW_SIGNATURE_MAX 512
+#define CALLFLOW_WHY_MAX 512
+
+/** The closed rows that ended in a period (NULL: from the beginning, until now), as the lines of a
+ * signed export; the signature is JSON. The number of rows, or an error. */
+CALLFLOW_API int callflow_usage_export(struct callflow_service *service, const char *from,
+	const char *to, callflow_line_fn *fn, void *arg,
+	char ret_signature[CALLFLOW_SIGNATURE_MAX]);
+
+/** The public keys that sign exports, as a JSON Web Key set (RFC 7517); freed with
+ * callflow_text_free(). */
+CALLFLOW_API int callflow_usage_keys(struct callflow_service *service, char **ret_json);
+
+/** Checks an export in a file: 0, and why says what it is; or an error, and why says what is
+ * wrong. */
+CALLFLOW_API int callflow_usage_verify(const char *path, const char *signature_json,
+	const char *keys_json, char ret_why[CALLFLOW_WHY_MAX]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -46,6 +46,8 @@ static const struct cf_route ROUTES[] = {
 	{"GET", CALLING "/usage", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, usage)},
 	{"GET", CALLING "/usage:summarize", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, usage_summarize)},
 	{"POST", "/node/:drain", no_fn, R(KEY, NONE, NULL, false, false, node_drain)},
+	{"GET", CALLING "/usage:export", no_fn, R(KEY, NONE, NULL, false, false, usage_export)},
+	{"GET", CALLING "/usage/keys", no_fn, R(PUBLIC, NONE, NULL, false, false, usage_keys)},
 	{"GET", "/openapi.yaml", no_fn, R(PUBLIC, NONE, NULL, false, false, openapi)},
 	{"GET", "/healthz", no_fn, R(PUBLIC, NONE, NULL, false, false, health)},
 	{"GET", "/readyz", no_fn, R(PUBLIC, NONE, NULL, false, false, ready)},

@@ -13,6 +13,7 @@
 #define CF_API_API_H
 
 #include "auth/access_key.h"
+#include "auth/seal.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "call/domain.h"
@@ -46,6 +47,7 @@ struct cf_api_options {
 	struct cf_access_keys keys;
 	uint8_t token_secret[CF_AUTH_SECRET_LEN];
 	uint8_t turn_secret[CF_AUTH_SECRET_LEN];
+	struct cf_seal_keys usage_keys; /* that sign usage exports; none: no export */
 	struct cf_api_ice_config ice;
 	struct cf_call_options calls;
 	const char *openapi;    /* YAML text served at /openapi.yaml; NULL: 404. Copied */

@@ -262,6 +262,8 @@ void cf_api_call_report(struct cf_api_req *req);
 void cf_api_call_trace(struct cf_api_req *req);
 void cf_api_usage(struct cf_api_req *req);
 void cf_api_usage_summarize(struct cf_api_req *req);
+void cf_api_usage_export(struct cf_api_req *req);
+void cf_api_usage_keys(struct cf_api_req *req);
 void cf_api_openapi(struct cf_api_req *req);
 void cf_api_node_drain(struct cf_api_req *req);
 void cf_api_health(struct cf_api_req *req);

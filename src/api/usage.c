@@ -100,8 +100,6 @@ static const char *const COLUMNS[] = {"id", "kind", "callId", "resource", "user"
 	"clientOutBytes", "peerInBytes", "peerOutBytes", "clientInPackets", "clientOutPackets",
 	"peerInPackets", "peerOutPackets"};
 
-enum { COL_ID = 0, COL_START = 7, COL_END = 8, COL_ENDED = 9 };
-
 json_t *cf_api_usage_row(const struct cf_store_rows *rows, size_t row)
 {
 	json_t *out = json_object();
@@ -109,9 +107,9 @@ json_t *cf_api_usage_row(const struct cf_store_rows *rows, size_t row)
 	for (size_t i = 0; i < CF_ARRAY_LEN(COLUMNS); i++) {
 		const struct cf_store_value *v = cf_store_at(rows, row, i);
 
-		if (i == COL_START || i == COL_END)
+		if (i == CF_API_USAGE_START || i == CF_API_USAGE_END)
 			json_object_set_new(out, COLUMNS[i], cf_api_time(v->number));
-		else if (i == COL_ENDED)
+		else if (i == CF_API_USAGE_ENDED)
 			json_object_set_new(out, COLUMNS[i], json_boolean(v->number));
 		else if (v->type == CF_STORE_TEXT)
 			json_object_set_new(out, COLUMNS[i], json_string(v->text));
@@ -119,8 +117,8 @@ json_t *cf_api_usage_row(const struct cf_store_rows *rows, size_t row)
 			json_object_set_new(out, COLUMNS[i], json_integer(v->number));
 	}
 	json_object_set_new(out, "durationMs",
-		json_integer(cf_store_at(rows, row, COL_END)->number -
-			     cf_store_at(rows, row, COL_START)->number));
+		json_integer(cf_store_at(rows, row, CF_API_USAGE_END)->number -
+			     cf_store_at(rows, row, CF_API_USAGE_START)->number));
 	return out;
 }
 
@@ -310,8 +308,8 @@ static void rows_read(int err, const struct cf_store_rows *rows, void *arg)
 		json_array_append_new(list, cf_api_usage_row(rows, i));
 	if (is_full(req, rows->n_rows))
 		snprintf(after, sizeof(after), "%lld.%s",
-			(long long)cf_store_at(rows, rows->n_rows - 1, COL_START)->number,
-			cf_store_at(rows, rows->n_rows - 1, COL_ID)->text);
+			(long long)cf_store_at(rows, rows->n_rows - 1, CF_API_USAGE_START)->number,
+			cf_store_at(rows, rows->n_rows - 1, CF_API_USAGE_ID)->text);
 	reply_page(req, list, after);
 }
 

@@ -5,6 +5,9 @@
 
 #include "api/api_priv.h"
 
+/* Columns of CF_STORE_USAGE_GET that are looked at by number. */
+enum { CF_API_USAGE_ID = 0, CF_API_USAGE_START = 7, CF_API_USAGE_END = 8, CF_API_USAGE_ENDED = 9 };
+
 /** One row as JSON, from the columns of CF_STORE_USAGE_GET. */
 json_t *cf_api_usage_row(const struct cf_store_rows *rows, size_t row);
 

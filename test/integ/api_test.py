@@ -235,6 +235,9 @@ def whole_call(service):
     rows = service.send("GET", f"{CALLING}/usage?callId={pair.call}").json["value"]
     assert len(rows) == 2 and all(row["ended"] for row in rows)
     own = service.send("GET", f"{CALLING}/usage:summarize?groupBy=call", token=pair.alice_token).json["value"]
+    exported = service.send("GET", f"{CALLING}/usage:export?from=-1h").json
+    keys = service.send("GET", f"{CALLING}/usage/keys", token=False).json["keys"]
+    assert exported["signature"]["keyId"] == keys[0]["kid"], (exported, keys)
     assert [s["callId"] for s in own] == [pair.call] and own[0]["records"] == 1, own
     pair.close()
     assert service.send("DELETE", f"{CALLING}/endpoints/{pair.a}", token=pair.alice_token).status == 204

@@ -296,6 +296,24 @@ def formats(daemon, users):
         assert status == 1 and "400 BadRequest" in err, (status, err)
 
 
+def signed(daemon):
+    """callflow usage: a signed export, checked, and again after it was altered"""
+    env = client_env(daemon)
+    file, keys = os.path.join(daemon.state, "export"), os.path.join(daemon.state, "keys")
+    assert ask(env, "usage", "--export", file, "--from", "-1h")[0] == 0
+    with open(keys, "w", encoding="utf-8") as out:
+        out.write(command(env, "--public-key"))
+    assert oct(os.stat(os.path.join(daemon.state, "usage-keys")).st_mode)[-3:] == "600"
+    assert "good: 3 rows" in command(env, "--verify", file)
+    assert "period was not over" in command({"PATH": env["PATH"]}, "--verify", file, "--key", keys)
+    with open(file, encoding="utf-8") as lines:
+        text = lines.read()
+    with open(file, "w", encoding="utf-8") as out:
+        out.write(text.replace('"transport":"tls"', '"transport":"udp"'))
+    status, _, err = ask(env, "usage", "--verify", file)
+    assert status == 1 and "was altered" in err, (status, err)
+
+
 def many(daemon, service):
     """more rows than a page come all, and once"""
     user, _ = service.user()
@@ -319,7 +337,7 @@ def main():
         service = Service(daemon)
         tests = [*((f"{equal.__doc__} {t}", lambda t=t: users.append(equal(daemon, service, t))) for t in ("udp", "tcp", "tls")),
                  (stun_is_free.__doc__, lambda: stun_is_free(daemon, service)), (formats.__doc__, lambda: formats(daemon, users)),
-                 (many.__doc__, lambda: many(daemon, service))]
+                 (signed.__doc__, lambda: signed(daemon)), (many.__doc__, lambda: many(daemon, service))]
         print(f"1..{len(tests)}")
         for n, (name, test) in enumerate(tests, 1):
             try:

@@ -90,6 +90,8 @@ static inline void rig_init(struct rig *rig)
 	assert_int_equal(cf_access_key_parse(&rig->options.keys.primary, cf_view_str(RIG_KEY)), 0);
 	memset(rig->options.token_secret, 7, CF_AUTH_SECRET_LEN);
 	memset(rig->options.turn_secret, 8, CF_AUTH_SECRET_LEN);
+	rig->options.usage_keys.n = 1;
+	memset(rig->options.usage_keys.key[0], 9, CF_ED25519_KEY_LEN);
 	rig->options.openapi = "openapi: 3.1.0\n";
 	rig->options.ice.stun[0] = "stun:192.0.2.1:3478";
 	rig->options.ice.n_stun = 1;

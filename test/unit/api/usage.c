@@ -2,7 +2,10 @@
 /* Usage over HTTP: rows, sums, pages, who may see what, and what a crash leaves. */
 #include "unit/api/rig.h"
 
+#include "auth/seal.h"
 #include "base/mem.h"
+
+#include <callflow/callflow.h>
 
 static struct rig rig;
 static char alice[96], bob[96], at[CF_TOKEN_MAX], bt[CF_TOKEN_MAX];
@@ -218,6 +221,199 @@ static void own_usage_only(void **state)
 	rig_expect_error(&rig, 401, "Denied");
 }
 
+/* Writes all pages of an export below a name, and its signature; gives the number of lines. */
+static size_t export_to(const char *file, char signature[static CALLFLOW_SIGNATURE_MAX])
+{
+	char link[1024] = CALLING "/usage:export?from=2026-11-01&to=2026-12-01";
+	FILE *out = fopen(file, "w");
+	size_t n = 0;
+
+	assert_non_null(out);
+	while (*link) {
+		const json_t *lines;
+
+		if (rig_signed(&rig, "GET", link, "") != 200)
+			fail_msg("%d %s", rig.status, rig.text);
+		lines = json_object_get(rig.json, "lines");
+		for (size_t i = 0; i < json_array_size(lines); i++, n++)
+			fprintf(out, "%s\n", json_string_value(json_array_get(lines, i)));
+		snprintf(link, sizeof(link), "%s", rig_text(&rig, "nextLink"));
+	}
+	fclose(out);
+	snprintf(signature, CALLFLOW_SIGNATURE_MAX, "{\"keyId\":\"%s\",\"signature\":\"%s\"}",
+		rig_text(&rig, "signature.keyId"), rig_text(&rig, "signature.signature"));
+	return n;
+}
+
+static char lines[300][1024];
+
+static size_t read_lines(const char *file)
+{
+	FILE *in = fopen(file, "r");
+	size_t n = 0;
+
+	while (n < 300 && fgets(lines[n], sizeof(lines[n]), in))
+		n++;
+	fclose(in);
+	return n;
+}
+
+static void write_lines(const char *file, const size_t *order, size_t n)
+{
+	FILE *out = fopen(file, "w");
+
+	for (size_t i = 0; i < n; i++)
+		fputs(lines[order[i]], out);
+	fclose(out);
+}
+
+/* What verifying a file says. */
+static const char *verdict(const char *file, const char *signature)
+{
+	static char why[CALLFLOW_WHY_MAX];
+	int err;
+
+	assert_int_equal(rig_request(&rig, "GET", CALLING "/usage/keys", "", ""), 200);
+	err = callflow_usage_verify(file, signature, rig.text, why);
+	return err == 0 ? "" : why;
+}
+
+static void expect_verdict(const char *file, const char *signature, const char *wanted)
+{
+	const char *got = verdict(file, signature);
+
+	if (*wanted ? strstr(got, wanted) == NULL : *got != 0)
+		fail_msg("\"%s\", expected \"%s\"", got, wanted);
+}
+
+/* Writes a line anew as somebody would who knows how the chain is made. */
+static void forge_chain(size_t from, size_t n)
+{
+	struct cf_seal seal;
+	char tail[CF_SEAL_TAIL_MAX];
+
+	assert_int_equal(cf_seal_begin(&seal), 0);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(lines[i]) - 1 - CF_SEAL_TAIL_LEN;
+
+		assert_int_equal(cf_seal_line(&seal, cf_view_of(lines[i], len), tail), 0);
+		if (i >= from)
+			snprintf(lines[i] + len, sizeof(lines[i]) - len, "%s\n", tail);
+	}
+}
+
+/* Each way of tampering with an export of five rows: lines 0 (head), 1 to 5, 6 (end). */
+static void export_tampered(void **state)
+{
+	static const struct {
+		size_t order[9];
+		size_t n;
+		const char *wanted;
+	} cases[] = {
+		{{0, 1, 2, 3, 4, 5, 6}, 7, ""},
+		{{0, 1, 2, 4, 5, 6}, 6, "row 3 is missing"},
+		{{0, 1, 4, 5, 6}, 5, "rows 2 to 3 are missing"},
+		{{0, 1, 2, 3, 4, 6}, 6, "rows were removed at the end: 4 are here, 5"},
+		{{0, 1, 2, 3, 4, 5}, 6, "the end is missing"},
+		{{0, 2, 1, 3, 4, 5, 6}, 7, "row 1 is missing"},
+		{{0, 1, 2, 2, 3, 4, 5, 6}, 8, "row 2 is not in its place, or there twice"},
+		{{0, 1, 2, 3, 4, 5, 6, 5}, 8, "added behind the end"},
+		{{1, 2, 3, 4, 5, 6}, 6, "line 1 is not the head"},
+		{{0}, 0, "the file is empty"},
+	};
+	char file[] = "/tmp/callflow-export-XXXXXX", id[16], signature[CALLFLOW_SIGNATURE_MAX];
+	int fd = mkstemp(file);
+	char *digit;
+
+	(void)state;
+	close(fd);
+	for (int i = 0; i < 5; i++) {
+		snprintf(id, sizeof(id), "r%d", i);
+		put(id, alice, "udp", START + i, 77, true);
+	}
+	put("open", alice, "udp", START, 1, false); /* not closed: not in it */
+	assert_int_equal(export_to(file, signature), 7);
+	for (size_t i = 0; i < CF_ARRAY_LEN(cases); i++) {
+		assert_int_equal(export_to(file, signature), 7);
+		assert_int_equal(read_lines(file), 7);
+		write_lines(file, cases[i].order, cases[i].n);
+		expect_verdict(file, signature, cases[i].wanted);
+	}
+	export_to(file, signature);
+	read_lines(file);
+	digit = strstr(lines[3], ":77,");
+	assert_non_null(digit);
+	digit[1] = '6';
+	write_lines(file, cases[0].order, 7);
+	expect_verdict(file, signature, "line 4 was altered");
+	forge_chain(3, 7);
+	write_lines(file, cases[0].order, 7);
+	expect_verdict(file, signature, "the signature does not fit");
+	lines[3][5] = '{';
+	write_lines(file, cases[0].order, 7);
+	expect_verdict(file, signature, "line 4 was altered: it is not a line");
+	unlink(file);
+}
+
+static void export_keys(void **state)
+{
+	char file[] = "/tmp/callflow-export-XXXXXX", signature[CALLFLOW_SIGNATURE_MAX],
+	     other[CALLFLOW_SIGNATURE_MAX], why[CALLFLOW_WHY_MAX];
+	int fd = mkstemp(file);
+
+	(void)state;
+	close(fd);
+	put("a", alice, "udp", START, 1, true);
+	assert_int_equal(export_to(file, signature), 3);
+	expect_verdict(file, signature, "");
+	/* Keys change: the old one is retired, and still checks what it has signed. */
+	rig_stop(&rig);
+	rig.options.usage_keys.n = 2;
+	memcpy(rig.options.usage_keys.key[1], rig.options.usage_keys.key[0], CF_ED25519_KEY_LEN);
+	memset(rig.options.usage_keys.key[0], 10, CF_ED25519_KEY_LEN);
+	rig_start(&rig);
+	expect_verdict(file, signature, "");
+	export_to(file, other); /* of no rows */
+	expect_verdict(file, other, "");
+	expect_verdict(file, signature, "the signature is of another export");
+	rig_stop(&rig);
+	rig.options.usage_keys.n = 1;
+	memset(rig.options.usage_keys.key[0], 11, CF_ED25519_KEY_LEN);
+	rig_start(&rig);
+	expect_verdict(file, other, "which is not among those given");
+	expect_verdict(file, "{}", "the signature cannot be read");
+	expect_verdict("/nonexistent", other, "cannot be read");
+	assert_int_equal(callflow_usage_verify(file, other, "[", why), CF_EBADMSG);
+	unlink(file);
+}
+
+/* Pages of an export are one chain, and nobody can have another chain signed. */
+static void export_pages(void **state)
+{
+	char file[] = "/tmp/callflow-export-XXXXXX", signature[CALLFLOW_SIGNATURE_MAX], id[16];
+	char link[1024], *token;
+	int fd = mkstemp(file);
+
+	(void)state;
+	close(fd);
+	for (int i = 0; i < 230; i++) {
+		snprintf(id, sizeof(id), "r%03d", i);
+		put(id, alice, "udp", START, (uint64_t)i, true);
+	}
+	assert_int_equal(export_to(file, signature), 232);
+	expect_verdict(file, signature, "");
+	rig_signed(&rig, "GET", CALLING "/usage:export", "");
+	snprintf(link, sizeof(link), "%s", rig_text(&rig, "nextLink"));
+	token = strstr(link, "skipToken=");
+	assert_non_null(token);
+	token[30] = token[30] == 'A' ? 'B' : 'A';
+	rig_signed(&rig, "GET", link, "");
+	rig_expect_error(&rig, 400, "BadRequest");
+	rig_user(&rig, at, "GET", CALLING "/usage:export", "");
+	rig_expect_error(&rig, 401, "Denied");
+	unlink(file);
+}
+
 /* kill -9: what was open is closed at the next start, once, with its last counts. */
 static void crash(void **state)
 {
@@ -260,6 +456,9 @@ int main(void)
 		TEST(page_limit),
 		TEST(sums),
 		TEST(own_usage_only),
+		TEST(export_tampered),
+		TEST(export_keys),
+		TEST(export_pages),
 		TEST(crash),
 	};
 
