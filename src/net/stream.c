@@ -13,6 +13,7 @@
 
 #define SCRATCH_BYTES (16 * 1024 + 512)
 #define READS_PER_TURN 4
+#define RECORDS_PER_TURN 64 /* of TLS: small ones that came together */
 /* A peer that acknowledges nothing for this long is gone. */
 #define TCP_DEAD_MS 60000
 
@@ -301,7 +302,9 @@ static bool flush(struct cf_stream *s);
 
 static bool read_some(struct cf_stream *s)
 {
-	for (int i = 0; i < READS_PER_TURN; i++) {
+	int most = s->ssl ? RECORDS_PER_TURN : READS_PER_TURN;
+
+	for (int i = 0; i < most; i++) {
 		int got;
 
 		if (s->paused && s->state == CF_STREAM_OPEN)
@@ -459,6 +462,7 @@ static void on_io(struct cf_io *io, unsigned events, void *arg)
 	bool alive;
 
 	(void)io;
+	s->drained = false;
 	if (s->opening && !opened(s))
 		return;
 	switch (s->state) {
@@ -480,6 +484,7 @@ static bool deliver_again(struct cf_stream *s)
 	if (s->state < CF_STREAM_OPEN)
 		return true;
 	s->again = false;
+	s->drained = false;
 	if (s->state == CF_STREAM_OPEN && !s->paused && s->in.len > 0 &&
 		!hand_over(s, s->in.p, s->in.len))
 		return false;

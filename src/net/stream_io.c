@@ -14,9 +14,23 @@
 
 /* A BIO over a socket that never raises SIGPIPE, as OpenSSL's own does. */
 
+/* recv() that does not ask again when the last answer was less than asked for: the socket is empty
+ * then, and epoll says when it no longer is. */
+static ssize_t receive(struct cf_stream *s, void *p, size_t n)
+{
+	ssize_t got = -1;
+
+	if (s->drained)
+		errno = EAGAIN;
+	else
+		got = recv(s->fd, p, n, MSG_DONTWAIT);
+	s->drained |= got > 0 && (size_t)got < n;
+	return got;
+}
+
 static int bio_read(BIO *bio, char *p, int n)
 {
-	ssize_t got = recv((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, MSG_DONTWAIT);
+	ssize_t got = receive(BIO_get_data(bio), p, (size_t)n);
 
 	BIO_clear_retry_flags(bio);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -28,8 +42,8 @@ static int bio_read(BIO *bio, char *p, int n)
 
 static int bio_write(BIO *bio, const char *p, int n)
 {
-	ssize_t sent =
-		send((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	const struct cf_stream *s = BIO_get_data(bio);
+	ssize_t sent = send(s->fd, p, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	BIO_clear_retry_flags(bio);
 	if (sent < 0 && (errno == EAGAIN || errno == EINTR))
@@ -86,7 +100,7 @@ int cf_stream_io_tls(struct cf_stream *s, const char *server_name, const char *c
 	bio = s->ssl && bio_method ? BIO_new(bio_method) : NULL;
 	if (!bio)
 		return CF_ENOMEM;
-	BIO_set_data(bio, (void *)(intptr_t)s->fd);
+	BIO_set_data(bio, s);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(s->ssl, bio, bio);
 	if (cf_tls_is_server(s->tls)) {
@@ -167,7 +181,7 @@ int cf_stream_io_read(struct cf_stream *s, uint8_t *p, size_t n)
 		return ret > 0 ? ret : tls_result(s, ret, true);
 	}
 	do {
-		got = recv(s->fd, p, n, MSG_DONTWAIT);
+		got = receive(s, p, n);
 	} while (got < 0 && errno == EINTR);
 	return got < 0 ? cf_err_from_errno(errno) : (int)got;
 }

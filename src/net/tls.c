@@ -57,6 +57,7 @@ static SSL_CTX *new_ctx(struct cf_tls *tls)
 		SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx, 1); /* a record's head and all behind it in one reading */
 	if (!SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) ||
 		!SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS)) {
 		SSL_CTX_free(ctx);
