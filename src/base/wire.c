@@ -39,7 +39,9 @@ uint8_t cf_wire_read_u8(struct cf_wire_reader *r)
 
 uint16_t cf_wire_read_u16(struct cf_wire_reader *r)
 {
-	return (uint16_t)read_be(r, 2);
+	struct cf_view v = cf_wire_read_view(r, 2);
+
+	return v.p ? cf_wire_get_u16(v.p) : 0;
 }
 
 uint32_t cf_wire_read_u24(struct cf_wire_reader *r)
@@ -49,7 +51,9 @@ uint32_t cf_wire_read_u24(struct cf_wire_reader *r)
 
 uint32_t cf_wire_read_u32(struct cf_wire_reader *r)
 {
-	return (uint32_t)read_be(r, 4);
+	struct cf_view v = cf_wire_read_view(r, 4);
+
+	return v.p ? cf_wire_get_u32(v.p) : 0;
 }
 
 uint64_t cf_wire_read_u64(struct cf_wire_reader *r)
@@ -115,7 +119,10 @@ void cf_wire_write_u24(struct cf_wire_writer *w, uint32_t v)
 
 void cf_wire_write_u32(struct cf_wire_writer *w, uint32_t v)
 {
-	write_be(w, v, 4);
+	uint8_t *at = take(w, 4);
+
+	if (at)
+		cf_wire_put_u32(at, v);
 }
 
 void cf_wire_write_u64(struct cf_wire_writer *w, uint64_t v)

@@ -12,6 +12,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** A number at p, which has that many bytes. Compilers make one instruction of it. */
+static inline uint16_t cf_wire_get_u16(const uint8_t p[static 2])
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t cf_wire_get_u32(const uint8_t p[static 4])
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline void cf_wire_put_u32(uint8_t p[static 4], uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
 struct cf_wire_reader {
 	const uint8_t *p; /* borrowed */
 	size_t len;

@@ -10,10 +10,6 @@
  * removed. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/evp.h>
-/* The low-level SHA-1 state can be copied without allocating; EVP's MAC contexts cannot be
- * restarted without it (OpenSSL 3.0 duplicates a digest context each time). It is deprecated, not
- * removed. */
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 #include <stdbool.h>
 
