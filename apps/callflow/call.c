@@ -116,6 +116,8 @@ static const char *const event_names[] = {
 	[CALLFLOW_HOLD] = "hold",
 	[CALLFLOW_INPUT_ENDED] = "inputEnded",
 	[CALLFLOW_ENDED] = "ended",
+	[CALLFLOW_RECONNECTING] = "reconnecting",
+	[CALLFLOW_RECONNECTED] = "reconnected",
 };
 
 static void json_end_point(const char *name, const struct callflow_path_end *end)
@@ -172,6 +174,10 @@ static void print_json(const struct callflow_event *event)
 	if (event->type == CALLFLOW_CONNECTED) {
 		cli_json_number("setupMs", event->setup_ms);
 		cli_json_number("iceMs", event->ice_ms);
+	}
+	if (event->type == CALLFLOW_PATH) {
+		cli_json_text("cause", event->cause);
+		cli_json_number("gapMs", event->gap_ms);
 	}
 	if (event->type == CALLFLOW_DTMF)
 		cli_json_text("digit", digit);
@@ -238,6 +244,15 @@ static void print_text(const struct callflow_event *event)
 		break;
 	case CALLFLOW_PATH:
 		print_path_text("New path", event->path);
+		break;
+	case CALLFLOW_RECONNECTING:
+		printf("%s\n",
+			event->call_id
+				? "Nothing comes from the other side, looking for another path"
+				: "The service is out of reach, trying again");
+		break;
+	case CALLFLOW_RECONNECTED:
+		printf("%s\n", event->call_id ? "The other side is back" : "The service is back");
 		break;
 	case CALLFLOW_DTMF:
 		printf("Key %c\n", event->digit);

@@ -66,11 +66,15 @@ enum callflow_event_type {
 	CALLFLOW_RINGING,     /* our call was placed: call_id */
 	CALLFLOW_CONNECTING,  /* accepted; the paths are being tried */
 	CALLFLOW_CONNECTED,   /* media flows: path, setup_ms, ice_ms */
-	CALLFLOW_PATH,        /* the path changed: path */
+	CALLFLOW_PATH,        /* the path changed: path, cause, gap_ms */
 	CALLFLOW_DTMF,        /* the peer pressed a key: digit */
 	CALLFLOW_HOLD,        /* the peer put us on hold or took us back: on */
 	CALLFLOW_INPUT_ENDED, /* the audio input file has been played to its end */
 	CALLFLOW_ENDED,       /* the call is over: code, subcode, reason, stats */
+	/* Nothing comes from the other side of the call at present; the client looks for another
+	 * way by itself. Without call_id: the service is out of reach. */
+	CALLFLOW_RECONNECTING,
+	CALLFLOW_RECONNECTED, /* it is over: path, gap_ms. Without call_id: the service is back */
 };
 
 enum callflow_path_kind {
@@ -118,6 +122,10 @@ struct callflow_event {
 	const struct callflow_stats *stats;
 	char digit;
 	int on;
+	/* Why the path changed: "first", "better", "silence", "network-changed", "relay-lost" or
+	 * "remote". Static storage. */
+	const char *cause;
+	uint32_t gap_ms; /* how long nothing had come before media went the new way */
 };
 
 typedef void callflow_event_fn(const struct callflow_event *event, void *arg);

@@ -11,6 +11,8 @@
 #define REASON_MAX 256
 /* From accepting to media: ICE itself gives up earlier, this is for a DTLS that hangs. */
 #define CONNECT_TIMEOUT_US (25 * CF_US_PER_S)
+/* The service holds an offer open for so long. */
+#define OFFER_US (10 * CF_US_PER_S)
 
 struct client_call *client_call_new(
 	struct callflow_client *client, bool outgoing, const char *peer_id)
@@ -28,9 +30,10 @@ struct client_call *client_call_new(
 	call->remote_id = cf_strdup(peer_id);
 	call->candidates = json_array();
 	call->early = json_array();
+	call->sent = json_array();
 	cf_session_init(&call->session, client->identity);
 	call->placed_us = cf_loop_now_us(client->loop);
-	if (!call->remote_id || !call->candidates || !call->early) {
+	if (!call->remote_id || !call->candidates || !call->sent || !call->early) {
 		client_call_free(call);
 		return NULL;
 	}
@@ -46,10 +49,12 @@ struct client_call *client_call_free(struct client_call *call)
 	cf_list_remove(&call->link);
 	cf_defer_cancel(&call->defer);
 	cf_timer_stop(&call->timer);
+	cf_timer_stop(&call->restart);
 	cf_peer_free(call->peer);
 	cf_audio_free(call->audio);
 	cf_session_done(&call->session);
 	cf_json_free(call->candidates);
+	cf_json_free(call->sent);
 	cf_json_free(call->early);
 	cf_json_free(call->ice_servers);
 	cf_free(call->remote_id);
@@ -105,6 +110,7 @@ void client_call_end(
 	if (call->audio)
 		cf_audio_stats(call->audio, &stats);
 	cf_timer_stop(&call->timer);
+	cf_timer_stop(&call->restart);
 	cf_defer_cancel(&call->defer);
 	/* The output file is whole when the event comes. */
 	call->audio = cf_audio_free(call->audio);
@@ -302,33 +308,106 @@ void client_call_answered(struct client_call *call, const char *sdp)
 		client_call_end(call, 488, 0, "the other side's answer makes no sense", true);
 }
 
-/* Hold */
+/* Hold, and ICE restarts: offers of ours */
+
+static bool is_offering(const struct client_call *call)
+{
+	return call->offer != OFFER_NONE &&
+	       cf_loop_now_us(call->client->loop) - call->offer_us < OFFER_US;
+}
 
 static void on_offered(const struct cf_http_response *response, void *arg)
 {
 	struct client_call *call = arg;
 
+	call->describing = false;
 	/* Glare: the other side's offer comes by event, ours is void, and what it asked for too. */
 	if (response->err || response->status >= 300) {
-		call->offer_open = false;
-		call->hold = !call->hold;
+		if (call->offer == OFFER_HOLD)
+			call->hold = !call->hold;
+		call->offer = OFFER_NONE;
 	}
+	if (call->state != CALL_ENDED)
+		client_send_candidates(call);
 	client_call_settled(call);
+}
+
+static int send_reoffer(struct client_call *call, enum client_offer offer)
+{
+	CF_AUTOFREE char *sdp = client_describe(call, false);
+	int err;
+
+	if (!sdp)
+		return CF_ENOMEM;
+	err = client_call_request(call, "renegotiate",
+		json_pack("{s:s, s:s}", "sdp", sdp, "type", "offer"), on_offered);
+	if (err)
+		return err;
+	call->offer = offer;
+	call->offer_us = cf_loop_now_us(call->client->loop);
+	call->describing = true;
+	return 0;
 }
 
 int client_call_hold(struct client_call *call, bool on)
 {
-	CF_AUTOFREE char *sdp = NULL;
+	int err;
 
-	if (call->state != CALL_CONNECTED || call->offer_open)
+	if (call->state != CALL_CONNECTED || is_offering(call))
 		return CF_ESTATE;
 	if (call->hold == on)
 		return 0;
 	call->hold = on;
-	sdp = client_describe(call, false);
-	if (!sdp)
-		return CF_ENOMEM;
-	call->offer_open = true;
-	return client_call_request(call, "renegotiate",
-		json_pack("{s:s, s:s}", "sdp", sdp, "type", "offer"), on_offered);
+	err = send_reoffer(call, OFFER_HOLD);
+	if (err)
+		call->hold = !on;
+	return err;
+}
+
+void client_call_restart(struct client_call *call)
+{
+	if (call->state != CALL_CONNECTED || is_offering(call))
+		return;
+	cf_peer_restart(call->peer);
+	client_forget_candidates(call);
+	(void)send_reoffer(call, OFFER_RESTART);
+}
+
+/* What we may have missed */
+
+static void on_looked(const struct cf_http_response *response, void *arg)
+{
+	struct client_call *call = arg;
+	CF_JSON_AUTOFREE json_t *body = NULL;
+	const json_t *end;
+	const char *reason;
+
+	if (response->status == 404)
+		client_call_end(
+			call, 410, 3101, "the service does not know the call any more", false);
+	else if (!response->err && response->status == 200 &&
+		 cf_json_parse(&body, response->body.p, response->body.len, NULL) == 0 &&
+		 json_is_object(end = json_object_get(body, "end"))) {
+		reason = json_string_value(json_object_get(end, "reason"));
+		client_call_end(call, (int)json_integer_value(json_object_get(end, "code")),
+			(int)json_integer_value(json_object_get(end, "subcode")),
+			reason ? reason : "", false);
+	}
+	client_call_settled(call);
+}
+
+void client_check_calls(struct callflow_client *client)
+{
+	char path[256];
+
+	CF_LIST_FOR_SAFE(it, &client->calls)
+	{
+		struct client_call *call = CF_CONTAINER_OF(it, struct client_call, link);
+
+		if (call->state == CALL_ENDED || !call->id[0])
+			continue;
+		snprintf(path, sizeof(path), CF_CLIENT_API "/calls/%s", call->id);
+		if (client_request(client, "GET", path, NULL, on_looked, call) == 0)
+			call->pending++;
+	}
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/text.h"
 #include "client/client_priv.h"
 
 #include <stdio.h>
@@ -9,13 +10,17 @@
 
 #define RETRY_FIRST_US (200 * CF_US_PER_MS)
 #define RETRY_MAX_US (10 * CF_US_PER_S)
+/* While there are calls. */
+#define RETRY_CALL_MAX_US (1 * CF_US_PER_S)
+/* Beyond the service's heartbeat. */
+#define HEARTBEAT_LATE_US (5 * CF_US_PER_S)
+#define HEARTBEAT_MAX_S 3600
 /* Attempts at the first sign-in before the application is told. */
 #define SIGN_IN_TRIES 6
 #define SIGN_OUT_WAIT_US (2 * CF_US_PER_S)
 
 static void sign_in(struct callflow_client *client);
 static void sign_off(struct callflow_client *client);
-static void open_events(struct callflow_client *client);
 
 void client_emit(struct callflow_client *client, const struct client_call *call,
 	struct callflow_event *event)
@@ -54,42 +59,6 @@ const char *client_response_text(const struct cf_http_response *response, char *
 			? json_string_value(json_object_get(error, "message"))
 			: "no reason given");
 	return text;
-}
-
-/* Nobody waits for this answer, except a client that is about to leave. */
-static void on_quiet_answer(const struct cf_http_response *response, void *arg)
-{
-	struct callflow_client *client = arg;
-
-	(void)response;
-	client->quiet--;
-	if (client->farewell && client->quiet == 0)
-		sign_off(client);
-}
-
-int client_request(struct callflow_client *client, const char *method, const char *path,
-	json_t *body, cf_http_response_fn *fn, void *arg)
-{
-	char id[CF_UUID_TEXT_MAX];
-	struct cf_http_header repeat = {"repeatability-request-id", cf_rand_uuid(id)};
-	struct cf_http_call_options options = {
-		.method = method, .path = path, .headers = &repeat, .n_headers = 1};
-	CF_AUTOFREE char *text = NULL;
-	size_t len = 0;
-	int err;
-
-	if (body) {
-		text = cf_json_text(body, &len);
-		cf_json_free(body);
-		if (!text)
-			return CF_ENOMEM;
-		options.body = cf_view_of(text, len);
-	}
-	err = cf_http_client_request(
-		client->http, &options, fn ? fn : on_quiet_answer, fn ? arg : client, NULL);
-	if (!err && !fn)
-		client->quiet++;
-	return err;
 }
 
 int client_call_request(
@@ -138,7 +107,7 @@ static void on_retry(struct cf_timer *timer, void *arg)
 
 	(void)timer;
 	if (client->endpoint_id[0])
-		open_events(client);
+		client_open_events(client);
 	else
 		sign_in(client);
 }
@@ -147,10 +116,11 @@ static void retry_later(struct callflow_client *client)
 {
 	unsigned shift = client->failures < 8 ? client->failures : 8;
 	uint64_t delay_us = RETRY_FIRST_US << shift;
+	uint64_t max_us = client->n_calls ? RETRY_CALL_MAX_US : RETRY_MAX_US;
 
 	client->failures++;
-	if (delay_us > RETRY_MAX_US)
-		delay_us = RETRY_MAX_US;
+	if (delay_us > max_us)
+		delay_us = max_us;
 	/* Not all clients at once after a restart of the service. */
 	delay_us = delay_us / 2 + cf_rand_below((uint32_t)(delay_us / 2) + 1);
 	(void)!cf_timer_after(&client->retry, client->loop, delay_us, on_retry, client);
@@ -163,31 +133,53 @@ static bool is_final(const struct cf_http_response *response)
 		       response->status != 408 && response->status != 429);
 }
 
+void client_lost(struct callflow_client *client)
+{
+	struct callflow_event event = {.type = CALLFLOW_RECONNECTING};
+
+	if (client->lost || !client->announced)
+		return;
+	client->lost = true;
+	client_emit(client, NULL, &event);
+}
+
 static void on_events_open(const struct cf_http_response *response, void *arg)
 {
-	struct callflow_client *client = arg;
+	struct client_link *link = arg;
+	struct callflow_client *client = link->client;
 	struct callflow_event event = {.type = CALLFLOW_SIGNED_IN, .peer = client->user_id};
 
 	(void)response;
+	if (link != client->link)
+		return;
+	client_link_works(link);
+	cf_timer_stop(&client->open_due);
 	client->failures = 0;
-	if (!client->announced) {
-		client->announced = true;
-		client_emit(client, NULL, &event);
-	}
+	if (client->announced && !client->lost)
+		return;
+	if (client->lost)
+		event.type = CALLFLOW_RECONNECTED;
+	client->announced = true;
+	client->lost = false;
+	client_emit(client, NULL, &event);
 }
 
 static void on_events_done(const struct cf_http_response *response, void *arg)
 {
-	struct callflow_client *client = arg;
+	struct client_link *link = arg;
+	struct callflow_client *client = link->client;
 	char text[256];
 
-	client->events = NULL;
-	if (client->closing)
+	link->events = NULL;
+	cf_timer_stop(&client->open_due);
+	if (client->closing || link != client->link)
 		return;
 	if (!response->err && (response->status == 404 || response->status == 410)) {
-		/* The service has forgotten this endpoint: a new one takes its place. */
+		/* The service has forgotten this endpoint, and ended its calls: a new one takes its
+		 * place. */
 		client->endpoint_id[0] = 0;
 		client->last_event_id[0] = 0;
+		client_check_calls(client);
 		sign_in(client);
 		return;
 	}
@@ -196,36 +188,75 @@ static void on_events_done(const struct cf_http_response *response, void *arg)
 		sign_out(client, response->status, text);
 		return;
 	}
+	if (response->err == CF_ETIMEOUT && link->proven) {
+		client_doubt(client);
+		if (client->link != link)
+			return;
+	}
 	if (client->failures == 0) {
 		client->failures++;
-		open_events(client);
+		client_open_events(client);
 		return;
 	}
+	client_lost(client);
 	retry_later(client);
+}
+
+/* Of two streams, the old one and the one that takes its place, each may bring an event. */
+static bool is_known(const struct callflow_client *client, const char *id)
+{
+	uint64_t seq, last;
+
+	return cf_text_u64(id, strlen(id), &seq) == 0 &&
+	       cf_text_u64(client->last_event_id, strlen(client->last_event_id), &last) == 0 &&
+	       seq <= last;
 }
 
 static void on_sse(const struct cf_sse_event *event, void *arg)
 {
-	struct callflow_client *client = arg;
+	struct client_link *link = arg;
+	struct callflow_client *client = link->client;
 
-	if (event->id[0] && strlen(event->id) < sizeof(client->last_event_id))
-		snprintf(client->last_event_id, sizeof(client->last_event_id), "%s", event->id);
+	if (strcmp(event->type, "reset") != 0) {
+		if (is_known(client, event->id))
+			return;
+		if (event->id[0] && strlen(event->id) < sizeof(client->last_event_id))
+			snprintf(client->last_event_id, sizeof(client->last_event_id), "%s",
+				event->id);
+	}
 	client_on_event(client, event);
 }
 
-static void open_events(struct callflow_client *client)
+static void on_open_due(struct cf_timer *timer, void *arg)
 {
+	struct callflow_client *client = arg;
+
+	(void)!cf_timer_after(
+		timer, client->loop, client_answer_due_us(client), on_open_due, client);
+	client_doubt(client);
+}
+
+void client_open_events(struct callflow_client *client)
+{
+	struct client_link *link = client->link;
 	char path[256];
 	struct cf_http_events_options options = {.path = path,
 		.last_event_id = client->last_event_id[0] ? client->last_event_id : NULL,
+		.silence_us = client->silence_us,
 		.open = on_events_open,
 		.event = on_sse,
 		.done = on_events_done,
-		.arg = client};
+		.arg = link};
 
+	if (!client->endpoint_id[0] || link->events || client->closing)
+		return;
+	cf_timer_stop(&client->retry);
 	snprintf(path, sizeof(path), CF_CLIENT_API "/endpoints/%s/events", client->endpoint_id);
-	if (cf_http_client_events(client->http, &options, &client->events) < 0)
+	if (cf_http_client_events(link->http, &options, &link->events) < 0)
 		retry_later(client);
+	else
+		(void)!cf_timer_after(&client->open_due, client->loop, client_answer_due_us(client),
+			on_open_due, client);
 }
 
 static int take_endpoint(struct callflow_client *client, const struct cf_http_response *response)
@@ -234,16 +265,22 @@ static int take_endpoint(struct callflow_client *client, const struct cf_http_re
 	struct cf_json_error error;
 	struct cf_json_reader r;
 	const char *id, *user_id;
+	int64_t heartbeat_s;
 
 	if (cf_json_parse(&body, response->body.p, response->body.len, &error) < 0)
 		return CF_EBADMSG;
 	cf_json_reader_init(&r, body, &error);
 	id = cf_json_get_string(&r, "endpointId", CF_JSON_REQUIRED, CF_CLIENT_ID_MAX - 1);
 	user_id = cf_json_get_string(&r, "userId", CF_JSON_REQUIRED, CALLFLOW_USER_ID_MAX - 1);
+	heartbeat_s =
+		cf_json_get_int(&r, "heartbeatSeconds", CF_JSON_OPTIONAL, 1, HEARTBEAT_MAX_S, 0);
 	if (r.err)
 		return r.err;
 	snprintf(client->endpoint_id, sizeof(client->endpoint_id), "%s", id);
 	snprintf(client->user_id, sizeof(client->user_id), "%s", user_id);
+	/* 0: the HTTP client's own limit. */
+	client->silence_us =
+		heartbeat_s ? (uint64_t)heartbeat_s * CF_US_PER_S + HEARTBEAT_LATE_US : 0;
 	cf_json_free(client->ice_servers);
 	client->ice_servers = json_incref(json_object_get(body, "iceServers"));
 	return 0;
@@ -258,7 +295,7 @@ static void on_signed_in(const struct cf_http_response *response, void *arg)
 		return;
 	if (!response->err && response->status == 201 && take_endpoint(client, response) == 0) {
 		client->failures = 0;
-		open_events(client);
+		client_open_events(client);
 		CF_LIST_FOR_SAFE(it, &client->calls)
 		client_call_proceed(CF_CONTAINER_OF(it, struct client_call, link));
 		return;
@@ -277,8 +314,8 @@ static void sign_in(struct callflow_client *client)
 
 	if (client->display_name)
 		json_object_set_new(body, "displayName", json_string(client->display_name));
-	if (client_request(client, "POST", CF_CLIENT_API "/endpoints", body, on_signed_in, client) <
-		0)
+	if (client_request_once(
+		    client, "POST", CF_CLIENT_API "/endpoints", body, on_signed_in, client) < 0)
 		retry_later(client);
 }
 
@@ -300,21 +337,8 @@ static bool is_loopback(const char *endpoint)
 	       (cf_addr_parse(&addr, name, 0) == 0 && cf_addr_classify(&addr) == CF_ADDR_LOOPBACK);
 }
 
-static int set_authorization(struct callflow_client *client, const char *token)
-{
-	char *value = cf_asprintf("Bearer %s", token);
-	int err =
-		value ? cf_http_client_set_header(client->http, "authorization", value) : CF_ENOMEM;
-
-	if (value)
-		cf_wipe(value, strlen(value));
-	cf_free(value);
-	return err;
-}
-
 static int make_parts(struct callflow_client *client, const struct callflow_client_options *options)
 {
-	struct cf_http_client_options http;
 	char error[CF_TLS_ERROR_MAX];
 
 	client->thread = cf_loop_thread_new("callflow");
@@ -329,11 +353,12 @@ static int make_parts(struct callflow_client *client, const struct callflow_clie
 		return CF_ENOMEM;
 	client->display_name = cf_strdup(options->display_name);
 	client->early_events = json_array();
-	cf_http_client_options_defaults(&http);
-	http.base_url = options->endpoint;
-	http.ca_file = options->ca_file;
-	client->http = cf_http_client_new(client->loop, &http);
-	return client->http ? set_authorization(client, options->token) : CF_EINVAL;
+	client->endpoint = cf_strdup(options->endpoint);
+	client->ca_file = cf_strdup(options->ca_file);
+	client->authorization = cf_asprintf("Bearer %s", options->token);
+	if (!client->endpoint || !client->authorization || (options->ca_file && !client->ca_file))
+		return CF_ENOMEM;
+	return client_links_init(client);
 }
 
 static void start(void *arg)
@@ -354,6 +379,7 @@ int callflow_client_new(
 	if (!client)
 		return CF_ENOMEM;
 	cf_list_init(&client->calls);
+	cf_list_init(&client->requests);
 	client->on_event = options->on_event;
 	client->arg = options->arg;
 	client->loopback = is_loopback(options->endpoint);
@@ -391,9 +417,15 @@ static void sign_off(struct callflow_client *client)
 	char path[256];
 
 	snprintf(path, sizeof(path), CF_CLIENT_API "/endpoints/%s", client->endpoint_id);
-	if (!client->endpoint_id[0] ||
-		client_request(client, "DELETE", path, NULL, on_signed_out, client->farewell) < 0)
+	if (!client->endpoint_id[0] || client_request_once(client, "DELETE", path, NULL,
+					       on_signed_out, client->farewell) < 0)
 		cf_loop_stop(client->loop);
+}
+
+void client_settled(struct callflow_client *client)
+{
+	if (client->farewell && client->quiet == 0)
+		sign_off(client);
 }
 
 static void say_farewell(void *arg)
@@ -403,10 +435,13 @@ static void say_farewell(void *arg)
 
 	client->closing = true;
 	cf_timer_stop(&client->retry);
+	cf_timer_stop(&client->open_due);
 	CF_LIST_FOR_SAFE(it, &client->calls)
 	client_call_end(
 		CF_CONTAINER_OF(it, struct client_call, link), 0, 0, "the client was closed", true);
-	client->events = cf_http_call_cancel(client->events);
+	client->link->events = cf_http_call_cancel(client->link->events);
+	if (client->old_link)
+		client->old_link->events = cf_http_call_cancel(client->old_link->events);
 	client->farewell = farewell;
 	if (cf_timer_after(&farewell->timer, client->loop, SIGN_OUT_WAIT_US, on_farewell_timeout,
 		    farewell) < 0)
@@ -423,13 +458,13 @@ struct callflow_client *callflow_client_free(struct callflow_client *client)
 
 	if (!client)
 		return NULL;
-	if (client->http) {
+	if (client->link) {
 		/* The loop stops itself when the service has answered, or after a while. */
 		(void)!cf_loop_post_wait(client->loop, say_farewell, &farewell);
 		cf_loop_thread_join(client->thread);
 		cf_timer_stop(&farewell.timer);
-		cf_http_client_free(client->http);
 	}
+	client_links_done(client);
 	CF_LIST_FOR_SAFE(it, &client->calls)
 	client_call_free(CF_CONTAINER_OF(it, struct client_call, link));
 	cf_pool_free(client->pool);
@@ -439,5 +474,10 @@ struct callflow_client *callflow_client_free(struct callflow_client *client)
 	cf_dtls_identity_free(client->identity);
 	cf_tls_unref(client->tls);
 	cf_free(client->display_name);
+	cf_free(client->endpoint);
+	cf_free(client->ca_file);
+	if (client->authorization)
+		cf_wipe(client->authorization, strlen(client->authorization));
+	cf_free(client->authorization);
 	return cf_free(client);
 }

@@ -18,11 +18,26 @@
 #define CF_CLIENT_ID_MAX 64
 #define CF_CLIENT_API "/calling/2026-11-01"
 
+/* Connections to the service, to be replaced when the network is in doubt (link.c). */
+struct client_link {
+	struct callflow_client *client;
+	struct cf_http_client *http;
+	struct cf_http_call *events; /* the event stream over it, or NULL */
+	bool proven;                 /* something was answered over it */
+	uint64_t made_us, proven_us;
+};
+
 struct callflow_client {
 	struct cf_loop_thread *thread;
 	struct cf_loop *loop;
 	struct cf_pool *pool;
-	struct cf_http_client *http;
+	struct client_link *link;
+	struct client_link *old_link; /* until the newer one has proven itself; mostly NULL */
+	struct cf_timer link_timer;
+	uint64_t patience_us;    /* how long the link may take to prove itself */
+	uint64_t link_took_us;   /* how long the last one took */
+	struct cf_list requests; /* struct client_request */
+	char *endpoint, *ca_file, *authorization;
 	struct cf_tls *tls;
 	struct cf_dtls_identity *identity;
 	callflow_event_fn *on_event; /* RO */
@@ -31,13 +46,15 @@ struct callflow_client {
 	char endpoint_id[CF_CLIENT_ID_MAX]; /* "" until signed in */
 	char user_id[CALLFLOW_USER_ID_MAX];
 	char last_event_id[CF_CLIENT_ID_MAX];
+	uint64_t silence_us; /* an event stream that is silent so long is dead */
 	json_t *ice_servers;
-	json_t *early_events;        /* [[type, data], ...]: of calls that we cannot name yet */
-	struct cf_http_call *events; /* the open event stream */
+	json_t *early_events; /* [[type, data], ...]: of calls that we cannot name yet */
 	struct cf_timer retry;
-	unsigned failures; /* in a row */
-	bool loopback;     /* the service is on this machine */
-	bool announced;    /* CALLFLOW_SIGNED_IN was told */
+	struct cf_timer open_due; /* the event stream ought to be open by then */
+	unsigned failures;        /* in a row */
+	bool loopback;            /* the service is on this machine */
+	bool announced;           /* CALLFLOW_SIGNED_IN was told */
+	bool lost;                /* CALLFLOW_RECONNECTING was told */
 	bool closing;
 	unsigned quiet;            /* requests under way whose answers nobody needs */
 	struct farewell *farewell; /* set when the client leaves */
@@ -54,6 +71,8 @@ enum client_call_state {
 	CALL_ENDED,
 };
 
+enum client_offer { OFFER_NONE, OFFER_HOLD, OFFER_RESTART };
+
 struct client_call {
 	struct cf_list link;
 	struct callflow_client *client;
@@ -69,10 +88,17 @@ struct client_call {
 	struct cf_session session;
 	bool hold;        /* by us */
 	bool remote_hold; /* by the other side */
-	bool offer_open;  /* a renegotiation of ours waits for its answer */
+	/* A renegotiation of ours that waits for its answer: what it is for, and since when. */
+	enum client_offer offer;
+	uint64_t offer_us;
+	/* A description is on its way: what belongs to it may not overtake it. */
+	bool describing;
+	bool reconnecting; /* CALLFLOW_RECONNECTING was told */
+	struct cf_timer restart;
 	/* Trickle: candidates that were not sent yet, and those of the other side before the peer.
 	 */
 	json_t *candidates;
+	json_t *sent;  /* those under way, until the service has them */
 	bool gathered; /* end-of-candidates is due or sent */
 	bool end_sent;
 	bool described;      /* our first description is out: candidates go by themselves */
@@ -91,9 +117,12 @@ struct client_call {
 /** Tells the application; fills the call's part of the event. */
 void client_emit(struct callflow_client *client, const struct client_call *call,
 	struct callflow_event *event);
-/** A request with a JSON body (takes it; NULL: empty object). fn may be NULL. */
-int client_request(struct callflow_client *client, const char *method, const char *path,
-	json_t *body, cf_http_response_fn *fn, void *arg);
+/** Tells the application, once, that the service is out of reach. */
+void client_lost(struct callflow_client *client);
+/** Opens the event stream over the newest link, from the last event on. */
+void client_open_events(struct callflow_client *client);
+/** A request that nobody waited for is over: a client that leaves may go on. */
+void client_settled(struct callflow_client *client);
 /** POST calls/{id}:verb with the endpoint's id put in. Takes body. fn (may be NULL) gets the call,
  * which stays until fn has called client_call_settled(). */
 int client_call_request(
@@ -101,6 +130,23 @@ int client_call_request(
 struct client_call *client_find_call(struct callflow_client *client, const char *call_id);
 /** The error that an answer carries, as text: "code: message". Returns text. */
 const char *client_response_text(const struct cf_http_response *response, char *text, size_t cap);
+
+/* link.c */
+int client_links_init(struct callflow_client *client);
+void client_links_done(struct callflow_client *client);
+/** How long an answer may take at first before the network is in doubt. */
+uint64_t client_answer_due_us(const struct callflow_client *client);
+/** The network may have changed: moves to new connections, unless that is being done. */
+void client_doubt(struct callflow_client *client);
+/** Something was answered over this link. */
+void client_link_works(struct client_link *link);
+/** A request with a JSON body (takes it; NULL: none), repeated over new connections until it is
+ * answered, for 30 s. fn (may be NULL) is called once, unless the client is freed before. */
+int client_request(struct callflow_client *client, const char *method, const char *path,
+	json_t *body, cf_http_response_fn *fn, void *arg);
+/** The same, but an error is told at once. */
+int client_request_once(struct callflow_client *client, const char *method, const char *path,
+	json_t *body, cf_http_response_fn *fn, void *arg);
 
 /* call.c */
 struct client_call *client_call_new(
@@ -119,6 +165,10 @@ void client_call_answered(struct client_call *call, const char *sdp);
 void client_call_end(
 	struct client_call *call, int code, int subcode, const char *reason, bool tell_service);
 int client_call_hold(struct client_call *call, bool on);
+/** Looks for a path from scratch (RFC 8445 section 9), unless an offer is under way. */
+void client_call_restart(struct client_call *call);
+/** Asks the service which of the calls are still going on: we may have missed their end. */
+void client_check_calls(struct callflow_client *client);
 
 /* events.c: events of the service */
 void client_on_event(struct callflow_client *client, const struct cf_sse_event *event);
@@ -134,6 +184,10 @@ char *client_describe(struct client_call *call, bool answer);
 int client_apply(struct client_call *call);
 void client_take_candidates(struct client_call *call, const json_t *candidates, bool end);
 void client_send_candidates(struct client_call *call);
+/** The candidates told so far are of no more use: all will come anew. */
+void client_forget_candidates(struct client_call *call);
 void client_report(struct client_call *call, const char *kind);
+/** A report of a change of path. */
+void client_report_path(struct client_call *call, const char *cause, uint32_t gap_ms);
 
 #endif

@@ -97,18 +97,32 @@ static void end_senseless(struct client_call *call)
 	client_call_end(call, 488, 0, "the other side's new description makes no sense", true);
 }
 
+static void on_answer_sent(const struct cf_http_response *response, void *arg)
+{
+	struct client_call *call = arg;
+
+	(void)response;
+	call->describing = false;
+	if (call->state != CALL_ENDED)
+		client_send_candidates(call);
+	client_call_settled(call);
+}
+
 static void answer_offer(struct client_call *call, const char *sdp)
 {
-	CF_AUTOFREE char *answer = NULL;
+	CF_AUTOFREE char *answer = NULL, *ufrag = cf_strdup(cf_peer_ufrag(call->peer));
 
 	if (cf_session_take_remote(&call->session, sdp, false) == 0)
 		answer = client_describe(call, true);
-	if (!answer || client_apply(call) < 0) {
+	if (!answer || !ufrag || client_apply(call) < 0) {
 		end_senseless(call);
 		return;
 	}
-	client_call_request(call, "renegotiate",
-		json_pack("{s:s, s:s}", "sdp", answer, "type", "answer"), NULL);
+	if (strcmp(ufrag, cf_peer_ufrag(call->peer)) != 0)
+		client_forget_candidates(call);
+	if (client_call_request(call, "renegotiate",
+		    json_pack("{s:s, s:s}", "sdp", answer, "type", "answer"), on_answer_sent) == 0)
+		call->describing = true;
 }
 
 static void on_renegotiate(struct client_call *call, const json_t *data)
@@ -119,8 +133,8 @@ static void on_renegotiate(struct client_call *call, const json_t *data)
 		return;
 	if (strcmp(type, "offer") == 0) {
 		answer_offer(call, sdp);
-	} else if (call->offer_open) {
-		call->offer_open = false;
+	} else if (call->offer != OFFER_NONE) {
+		call->offer = OFFER_NONE;
 		if (cf_session_take_remote(&call->session, sdp, true) < 0 ||
 			client_apply(call) == CF_ENOTSUP)
 			end_senseless(call);
@@ -189,6 +203,10 @@ void client_on_event(struct callflow_client *client, const struct cf_sse_event *
 	struct client_call *call;
 	const char *call_id;
 
+	if (strcmp(event->type, "reset") == 0) {
+		client_check_calls(client);
+		return;
+	}
 	if (cf_json_parse(&data, event->data, event->data_len, NULL) < 0)
 		return;
 	call_id = text_of(data, "callId");

@@ -9,6 +9,10 @@
 
 #define WHY_MAX 1024
 #define GOODBYE_WAIT_US (2 * CF_US_PER_S)
+/* A path that is silent: ICE looks for others among what it knows; behind this time from scratch.
+ */
+#define RESTART_AFTER_US (1500 * CF_US_PER_MS)
+#define RESTART_AGAIN_US (5 * CF_US_PER_S)
 /* Candidates of the other side that wait for our peer. */
 #define EARLY_MAX 64
 
@@ -133,13 +137,14 @@ static void fill_path(const struct client_call *call, const struct cf_ice_path *
 	path->why = cf_peer_why(call->peer, texts->why, sizeof(texts->why));
 }
 
-static void emit_path(
-	struct client_call *call, enum callflow_event_type type, const struct cf_ice_path *from)
+static void emit_path(struct client_call *call, enum callflow_event_type type,
+	const struct cf_ice_path *from, const char *cause, uint32_t gap_ms)
 {
 	uint64_t connected_us = cf_peer_connected_us(call->peer);
 	struct callflow_path path;
 	struct path_texts texts;
-	struct callflow_event event = {.type = type, .path = &path};
+	struct callflow_event event = {
+		.type = type, .path = &path, .cause = cause, .gap_ms = gap_ms};
 
 	fill_path(call, from, &path, &texts);
 	event.setup_ms = (uint32_t)((connected_us - call->placed_us) / CF_US_PER_MS);
@@ -156,7 +161,7 @@ static void on_connected(struct client_call *call)
 	call->state = CALL_CONNECTED;
 	call->connected_once = true;
 	cf_timer_stop(&call->timer);
-	emit_path(call, CALLFLOW_CONNECTED, &path);
+	emit_path(call, CALLFLOW_CONNECTED, &path, NULL, 0);
 	if (call->state != CALL_CONNECTED)
 		return; /* the application hung up from inside the event */
 	start_audio(call);
@@ -167,14 +172,52 @@ static void on_path(
 	const struct cf_ice_path *path, enum cf_peer_cause cause, uint32_t gap_ms, void *arg)
 {
 	struct client_call *call = arg;
+	const char *name = cf_peer_cause_name(cause);
 
-	(void)cause;
-	(void)gap_ms;
 	if (call->state != CALL_CONNECTED)
 		return;
-	emit_path(call, CALLFLOW_PATH, path);
+	emit_path(call, CALLFLOW_PATH, path, name, gap_ms);
 	if (call->state == CALL_CONNECTED)
-		client_report(call, "path");
+		client_report_path(call, name, gap_ms);
+}
+
+/* The path went silent: this machine's connection to the service may have gone with it. */
+static void on_doubt(void *arg)
+{
+	struct client_call *call = arg;
+
+	client_doubt(call->client);
+}
+
+static void on_restart_due(struct cf_timer *timer, void *arg)
+{
+	struct client_call *call = arg;
+
+	client_call_restart(call);
+	(void)!cf_timer_after(timer, call->client->loop, RESTART_AGAIN_US, on_restart_due, call);
+}
+
+static void on_disconnected(struct client_call *call)
+{
+	struct callflow_event event = {.type = CALLFLOW_RECONNECTING};
+
+	if (call->state != CALL_CONNECTED || call->reconnecting)
+		return;
+	call->reconnecting = true;
+	(void)!cf_timer_after(
+		&call->restart, call->client->loop, RESTART_AFTER_US, on_restart_due, call);
+	client_report(call, "disconnected");
+	client_emit(call->client, call, &event);
+}
+
+static void on_reconnected(struct client_call *call)
+{
+	struct cf_ice_path path;
+
+	call->reconnecting = false;
+	cf_timer_stop(&call->restart);
+	if (cf_peer_path(call->peer, &path))
+		emit_path(call, CALLFLOW_RECONNECTED, &path, NULL, 0);
 }
 
 static void on_failed(struct client_call *call)
@@ -207,8 +250,12 @@ static void on_peer_state(enum cf_peer_state state, void *arg)
 {
 	struct client_call *call = arg;
 
-	if (state == CF_PEER_CONNECTED)
+	if (state == CF_PEER_CONNECTED && call->reconnecting)
+		on_reconnected(call);
+	else if (state == CF_PEER_CONNECTED)
 		on_connected(call);
+	else if (state == CF_PEER_DISCONNECTED)
+		on_disconnected(call);
 	else if (state == CF_PEER_CLOSED)
 		on_closed(call);
 	else if (state == CF_PEER_FAILED)
@@ -255,6 +302,7 @@ int client_make_peer(struct client_call *call)
 			.gathered = on_gathered,
 			.state = on_peer_state,
 			.path = on_path,
+			.doubt = on_doubt,
 			.rtp = on_rtp,
 			.rtcp = on_rtcp},
 		.arg = call};
@@ -336,47 +384,62 @@ void client_take_candidates(struct client_call *call, const json_t *candidates, 
 
 static void on_candidates_sent(const struct cf_http_response *response, void *arg)
 {
-	struct callflow_client *client = arg;
+	struct client_call *call = arg;
 
-	(void)response;
-	/* The call may be gone: each call of the client sends what it has. */
-	CF_LIST_FOR_SAFE(it, &client->calls)
-	{
-		struct client_call *call = CF_CONTAINER_OF(it, struct client_call, link);
-
-		if (call->sending) {
-			call->sending = false;
-			client_send_candidates(call);
-		}
+	call->sending = false;
+	if (response->err) {
+		/* Nobody has them: they go again, before those that came meanwhile. */
+		json_array_extend(call->sent, call->candidates);
+		cf_json_free(call->candidates);
+		call->candidates = call->sent;
+		call->sent = json_array();
+		call->end_sent = false;
 	}
+	json_array_clear(call->sent);
+	if (call->state != CALL_ENDED)
+		client_send_candidates(call);
+	client_call_settled(call);
+}
+
+static json_t *candidate_list(const struct client_call *call)
+{
+	bool agreed = cf_session_has_audio(&call->session);
+	const struct cf_view mid = agreed ? call->session.agreed.remote->mid : cf_view_str("0");
+	int index = agreed ? (int)call->session.agreed.index : 0;
+	json_t *list = json_array();
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(call->sent, i, text) json_array_append_new(
+		list, json_pack("{s:s, s:s%, s:i}", "candidate", json_string_value(text), "sdpMid",
+			      (const char *)mid.p, mid.len, "sdpMLineIndex", index));
+	return list;
 }
 
 static void flush_candidates(void *arg)
 {
 	struct client_call *call = arg;
-	bool agreed = cf_session_has_audio(&call->session);
-	const struct cf_view mid = agreed ? call->session.agreed.remote->mid : cf_view_str("0");
-	int index = agreed ? (int)call->session.agreed.index : 0;
-	char path[256];
-	json_t *list, *body;
-	const json_t *text;
-	size_t i;
+	json_t *none = call->sent;
 
-	if (!call->id[0] || call->sending || call->state == CALL_ENDED)
+	if (!call->id[0] || call->sending || call->describing || call->state == CALL_ENDED)
 		return;
 	if (json_array_size(call->candidates) == 0 && (call->end_sent || !call->gathered))
 		return;
-	list = json_array();
-	json_array_foreach(call->candidates, i, text) json_array_append_new(
-		list, json_pack("{s:s, s:s%, s:i}", "candidate", json_string_value(text), "sdpMid",
-			      (const char *)mid.p, mid.len, "sdpMLineIndex", index));
-	json_array_clear(call->candidates);
+	call->sent = call->candidates;
+	call->candidates = none;
 	call->end_sent = call->gathered;
-	body = json_pack("{s:s, s:o, s:b}", "endpointId", call->client->endpoint_id, "candidates",
-		list, "endOfCandidates", call->gathered);
-	snprintf(path, sizeof(path), CF_CLIENT_API "/calls/%s:candidates", call->id);
-	call->sending = client_request(call->client, "POST", path, body, on_candidates_sent,
-				call->client) == 0;
+	call->sending = client_call_request(call, "candidates",
+				json_pack("{s:o, s:b}", "candidates", candidate_list(call),
+					"endOfCandidates", call->gathered),
+				on_candidates_sent) == 0;
+}
+
+void client_forget_candidates(struct client_call *call)
+{
+	json_array_clear(call->candidates);
+	json_array_clear(call->sent);
+	call->gathered = false;
+	call->end_sent = false;
 }
 
 void client_send_candidates(struct client_call *call)
@@ -460,18 +523,35 @@ static json_t *candidates_json(const struct client_call *call,
 	return list;
 }
 
-void client_report(struct client_call *call, const char *kind)
+static json_t *report_json(const struct client_call *call, const char *kind)
 {
 	char why[WHY_MAX];
-	json_t *report;
 
-	if (!call->peer || !call->id[0])
-		return;
 	cf_peer_why(call->peer, why, sizeof(why));
-	report = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "kind", kind, "localCandidates",
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "kind", kind, "localCandidates",
 		candidates_json(call, cf_ice_agent_local), "remoteCandidates",
 		candidates_json(call, cf_ice_agent_remote), "path", path_json(call), "why", why,
 		"pairs", pairs_json(call), "stats", stats_json(call));
+}
+
+/* Takes report. */
+static void send_report(struct client_call *call, json_t *report)
+{
 	if (report)
 		client_call_request(call, "report", json_pack("{s:o}", "report", report), NULL);
+}
+
+void client_report(struct client_call *call, const char *kind)
+{
+	if (call->peer && call->id[0])
+		send_report(call, report_json(call, kind));
+}
+
+void client_report_path(struct client_call *call, const char *cause, uint32_t gap_ms)
+{
+	json_t *report = report_json(call, "path");
+
+	json_object_set_new(report, "cause", json_string(cause));
+	json_object_set_new(report, "gapMs", json_integer(gap_ms));
+	send_report(call, report);
 }

@@ -13,14 +13,15 @@ SILENCE = 30  # root mean square of 16-bit samples below which a frame is silenc
 
 
 class Type(enum.IntEnum):
-    SIGNED_IN, SIGNED_OUT, INCOMING, RINGING, CONNECTING, CONNECTED, PATH, DTMF, HOLD, INPUT_ENDED, ENDED = range(11)
+    SIGNED_IN, SIGNED_OUT, INCOMING, RINGING, CONNECTING, CONNECTED, PATH, DTMF, HOLD, INPUT_ENDED, ENDED, RECONNECTING, RECONNECTED = \
+        range(13)
 
 
 class Event(c.Structure):
     _fields_ = [("type", c.c_int), ("call_id", c.c_char_p), ("peer", c.c_char_p), ("peer_name", c.c_char_p),
                 ("path", c.c_void_p), ("setup_ms", c.c_uint32), ("ice_ms", c.c_uint32), ("code", c.c_int),
                 ("subcode", c.c_int), ("reason", c.c_char_p), ("completed", c.c_int), ("stats", c.c_void_p),
-                ("digit", c.c_char), ("on", c.c_int)]
+                ("digit", c.c_char), ("on", c.c_int), ("cause", c.c_char_p), ("gap_ms", c.c_uint32)]
 
 
 EVENT_FN = c.CFUNCTYPE(None, c.POINTER(Event), c.c_void_p)
@@ -83,6 +84,10 @@ class Client:
     @staticmethod
     def must(err):
         assert err >= 0, lib.callflow_error_text(err).decode()
+
+    def call_id(self):
+        """Of its last call."""
+        return next(event["call"] for event in reversed(self.events) if event["call"]).decode()
 
     def expect(self, kind, wait_s=WAIT_S):
         def there():
