@@ -249,8 +249,7 @@ class SurvivalDesk(Desk):
         time.sleep(max(0, end - SETTLE_S - time.monotonic()))
         packets = self.server_packets() - packets
         call = programs[0].find("connected")["callId"]
-        rows = [row for row in self.command("usage")["value"] if row["callId"] == call]
-        return [*moments, (end, 0)], rows, packets
+        return [*moments, (end, 0)], self.command("usage", "--call", call, "--kind", "relay"), packets
 
 
 def lost(sent, heard, end, result):
