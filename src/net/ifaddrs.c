@@ -149,3 +149,18 @@ int cf_ifaddrs_list(struct cf_ifaddr *addrs, size_t cap, enum cf_ifaddrs_loopbac
 		n = pick(addrs, cap, n, all, n_all, true);
 	return (int)n;
 }
+
+bool cf_ifaddrs_has(const struct cf_addr *addr)
+{
+	struct cf_addr own;
+	struct ifaddrs *list;
+	bool found = false;
+
+	if (getifaddrs(&list) < 0)
+		return true;
+	for (const struct ifaddrs *it = list; it && !found; it = it->ifa_next)
+		found = it->ifa_addr && cf_addr_from_sockaddr(&own, it->ifa_addr) == 0 &&
+			cf_addr_ip_eq(&own, addr);
+	freeifaddrs(list);
+	return found;
+}
