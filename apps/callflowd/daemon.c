@@ -142,6 +142,7 @@ static void on_relay_usage(const struct cf_relay_usage *usage, void *arg)
 		.start_wall_ms = wall_ms - (int64_t)((now_us - usage->start_us) / CF_US_PER_MS),
 		.end_wall_ms = wall_ms - (int64_t)((now_us - usage->end_us) / CF_US_PER_MS),
 		.ended = usage->ended,
+		.budget_used_up = usage->budget_used_up,
 		.client_in_bytes = c->client_in_bytes,
 		.client_out_bytes = c->client_out_bytes,
 		.peer_in_bytes = c->peer_in_bytes,

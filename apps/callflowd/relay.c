@@ -267,6 +267,10 @@ static struct cf_relay_shared *make_shared(
 	config.max_port = live.max_port;
 	config.quota_per_user = live.quota_per_user;
 	config.quota_per_resource = live.quota_per_resource;
+	config.budget = (struct cf_relay_budget){(uint64_t)conf->relay.budget.user_bytes,
+		(uint64_t)conf->relay.budget.call_bytes,
+		(uint64_t)conf->relay.budget.resource_bytes};
+	config.budget_monthly = conf->relay.budget.period == 1;
 	config.auth = authenticate;
 	config.auth_hash = authenticate_hash;
 	config.core.anonymity = live.anonymity;

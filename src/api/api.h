@@ -103,6 +103,7 @@ struct cf_api_relay_usage {
 	int64_t start_wall_ms;
 	int64_t end_wall_ms;
 	bool ended;
+	bool budget_used_up; /* why it ended: its call ends if it runs over a relay */
 	uint64_t client_in_bytes, client_out_bytes, peer_in_bytes, peer_out_bytes;
 	uint64_t client_in_packets, client_out_packets, peer_in_packets, peer_out_packets;
 };

@@ -79,6 +79,8 @@ void cf_api_relay_usage(struct cf_api *api, const struct cf_api_relay_usage *u, 
 	api->n_relays -= u->ended && api->n_relays > 0;
 	if (*call && (first || u->ended))
 		relay_trace(api, u, call, first);
+	if (*call && u->budget_used_up)
+		cf_call_relay_budget_used_up(api->domain, call, cf_api_now(api));
 }
 
 void cf_api_usage_mark(struct cf_api *api)

@@ -604,6 +604,29 @@ int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
 	return 0;
 }
 
+/* Clients put the report into a member of that name. */
+static void note_path(struct cf_call *call, const json_t *body)
+{
+	const json_t *report = json_object_get(body, "report");
+	const char *kind = json_string_value(
+		json_object_get(json_object_get(report ? report : body, "path"), "kind"));
+
+	if (kind)
+		call->relayed = strcmp(kind, "relayed") == 0;
+}
+
+void cf_call_relay_budget_used_up(
+	struct cf_call_domain *domain, const char *call_id, struct cf_call_time now)
+{
+	struct cf_call *call = cf_call_find(domain, call_id);
+
+	if (!call || call->state == CF_CALL_ENDED)
+		return;
+	cf_call_trace_step(domain, call, "relay", "budget-used-up", NULL, NULL, now);
+	if (call->relayed)
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_RELAY_BUDGET), now);
+}
+
 int cf_call_report(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, const char *report, struct cf_call_time now)
 {
@@ -617,6 +640,7 @@ int cf_call_report(struct cf_call_domain *domain, const char *call_id,
 		return CF_EDENIED;
 	if (cf_json_parse(&detail, report, strlen(report), NULL) < 0)
 		return CF_EINVAL;
+	note_path(call, detail);
 	cf_call_trace_step(domain, call, "endpoint", "report", endpoint->id, detail, now);
 	return 0;
 }

@@ -97,6 +97,7 @@ struct cf_call {
 	char *sdp;        /* the offer, for devices that come late; NULL once accepted */
 	char *custom_context;
 	uint32_t trace_seq;
+	bool relayed; /* so said the last report that named a path */
 	char id[CF_CALL_ID_MAX];
 };
 

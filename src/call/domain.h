@@ -66,7 +66,8 @@ struct cf_call_end {
 	X(SETUP_LOST, 408, 10057, "a device went away while the call was set up")  \
 	X(DEVICE_LOST, 410, 3101, "a device lost its connection to the service")   \
 	X(MEDIA_NEVER, 410, 301004, "no media path between the devices was found") \
-	X(MEDIA_LOST, 410, 301005, "the media path was lost")
+	X(MEDIA_LOST, 410, 301005, "the media path was lost")                      \
+	X(RELAY_BUDGET, 403, 301006, "relay budget used up")
 
 enum cf_call_end_kind {
 #define X(name, code, subcode, text) CF_CALL_END_##name,
@@ -269,6 +270,11 @@ CF_MUST_CHECK int cf_call_report(struct cf_call_domain *domain, const char *call
 /** Adds a step to a call's trace on behalf of another room. CF_ELIMIT when the trace is full. */
 CF_MUST_CHECK int cf_call_trace_add(struct cf_call_domain *domain, const char *call_id,
 	const char *room, const char *kind, const char *detail, struct cf_call_time now);
+
+/** The relay stopped serving an allocation of this call, as its budget is used up. A call whose
+ * last report named a relayed path ends (403/301006); any other one goes on. */
+void cf_call_relay_budget_used_up(
+	struct cf_call_domain *domain, const char *call_id, struct cf_call_time now);
 
 /* ---- looking ---- */
 

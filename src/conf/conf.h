@@ -102,6 +102,12 @@ struct cf_conf {
 		int64_t max_bps_per_allocation;     /* 0: no cap */
 		int64_t unauthenticated_per_source; /* answers per second */
 		int64_t credential_ttl_ms;
+		struct {
+			int64_t period;     /* 0: a day, 1: a month */
+			int64_t user_bytes; /* 0: no limit */
+			int64_t call_bytes;
+			int64_t resource_bytes;
+		} budget;
 	} relay;
 	struct {
 		struct cf_conf_ports ports;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 static const char *const ROLES[] = {"signal", "relay", "media", "telephony", NULL};
+static const char *const PERIODS[] = {"day", "month", NULL};
 static const char *const LEVELS[] = {"debug", "info", "warn", "error", "off", NULL};
 
 #define AT(member) offsetof(struct cf_conf, member)
@@ -67,6 +68,14 @@ const struct cf_conf_key cf_conf_keys[] = {
 		"Most answers a second to one address that has not authenticated (401 and other refusals, over UDP); twice that may come at once."},
 	{"relay.credential_ttl", CF_CONF_DURATION, AT(relay.credential_ttl_ms), "12h", NULL, true, 60 * S, 2 * DAY, NULL,
 		"How long TURN credentials given to devices are good."},
+	{"relay.budget.period", CF_CONF_ENUM, AT(relay.budget.period), "day", NULL, false, 0, 0, PERIODS,
+		"How long the budgets of users and resources last, in UTC."},
+	{"relay.budget.user_bytes", CF_CONF_SIZE, AT(relay.budget.user_bytes), "0", NULL, false, 0, 1000000000000000, NULL,
+		"Bytes that one user may have relayed in a period, both ways together; 0 means no limit."},
+	{"relay.budget.call_bytes", CF_CONF_SIZE, AT(relay.budget.call_bytes), "0", NULL, false, 0, 1000000000000000, NULL,
+		"Bytes that may be relayed for one call, both ways together; 0 means no limit."},
+	{"relay.budget.resource_bytes", CF_CONF_SIZE, AT(relay.budget.resource_bytes), "0", NULL, false, 0, 1000000000000000, NULL,
+		"Bytes that all users of one resource may have relayed in a period; 0 means no limit."},
 	{"media.ports", CF_CONF_PORTS, AT(media.ports), "10000-10999", NULL, false, 1024, 65535, NULL,
 		"UDP ports of the media processor, one for each worker from the first on."},
 	{"telephony.listen", CF_CONF_ADDRS, AT(telephony.listen), "", NULL, false, 5060, 0, NULL,

@@ -132,6 +132,7 @@ void cf_relay_alloc_bill(
 		.start_us = alloc->start_us,
 		.end_us = now_us,
 		.ended = ended,
+		.budget_used_up = alloc->budget_used_up,
 		.counters = *c,
 	};
 	uint64_t packets = c->client_in_packets + c->peer_in_packets;
@@ -164,6 +165,7 @@ static void free_lists(struct cf_relay_alloc *alloc)
 void cf_relay_alloc_end(
 	struct cf_relay *relay, struct cf_relay_alloc *alloc, bool entered, uint64_t now_us)
 {
+	cf_relay_lease_end(relay, alloc);
 	if (entered) {
 		cf_relay_alloc_bill(relay, alloc, true, now_us);
 		cf_map_remove(&relay->by_tuple, &alloc->node);

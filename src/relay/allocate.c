@@ -185,7 +185,10 @@ static uint16_t make(struct cf_relay_request *req, const struct wish *wish)
 		return 500;
 	}
 	alloc->expires_us = req->now_us + wish->lifetime_s * CF_US_PER_S;
-	code = open_sides(req, alloc, wish);
+	code = cf_relay_lease_begin(relay, alloc);
+	req->budget_used_up = code == 486;
+	if (code == 0)
+		code = open_sides(req, alloc, wish);
 	if (code == 0 && cf_relay_alloc_enter(relay, alloc, req->now_us) < 0)
 		code = 500;
 	if (code) {
@@ -214,7 +217,8 @@ void cf_relay_allocate(struct cf_relay_request *req)
 	if (code == 0)
 		code = make(req, &wish);
 	if (code)
-		cf_relay_respond_error(req, code, NULL);
+		cf_relay_respond_error(
+			req, code, req->budget_used_up ? "relay budget used up" : NULL);
 	else
 		respond_allocated(req);
 }

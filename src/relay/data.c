@@ -38,7 +38,8 @@ static void to_peer(struct cf_relay *relay, struct cf_relay_alloc *alloc,
 	struct cf_relay_counters *c = &alloc->counters, *all = &relay->stats.counters;
 	struct cf_relay_side *side = cf_relay_alloc_side(alloc, peer->family);
 
-	if (!side->socket || !take_tokens(relay, &alloc->up, data.len, now_us)) {
+	if (!side->socket || !take_tokens(relay, &alloc->up, data.len, now_us) ||
+		!cf_relay_lease_take(relay, alloc, data.len)) {
 		relay->stats.dropped++;
 		return;
 	}
@@ -135,7 +136,8 @@ void cf_relay_peer_input(struct cf_relay *relay, struct cf_relay_alloc *alloc,
 	/* RFC 8656 section 11.3 */
 	if (now_us >= alloc->expires_us || !permission || now_us >= permission->expires_us ||
 		n > UINT16_MAX - CF_TURN_HEADROOM - 3 ||
-		!take_tokens(relay, &alloc->down, n, now_us)) {
+		!take_tokens(relay, &alloc->down, n, now_us) ||
+		!cf_relay_lease_take(relay, alloc, n)) {
 		relay->stats.dropped++;
 		return;
 	}

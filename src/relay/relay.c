@@ -47,6 +47,7 @@ struct cf_relay *cf_relay_new(
 	relay->arg = arg;
 	relay->seed = cf_rand_u64();
 	cf_map_init(&relay->by_tuple);
+	cf_list_init(&relay->hungry);
 	for (size_t i = 0; i < CF_RELAY_WHEEL_SLOTS; i++)
 		cf_list_init(&relay->wheel[i]);
 	return relay;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/view.h"
+#include "relay/ledger.h"
 #include "turn/channel.h"
 
 #include <stdbool.h>
@@ -70,6 +71,7 @@ struct cf_relay_usage {
 	uint64_t start_us;
 	uint64_t end_us; /* now, when not ended */
 	bool ended;
+	bool budget_used_up; /* why it ended */
 	struct cf_relay_counters counters;
 };
 
@@ -115,6 +117,11 @@ struct cf_relay_io {
 	 * Each success is followed by one retire(). */
 	int (*admit)(struct cf_view resource, struct cf_view user, void *arg);
 	void (*retire)(struct cf_view resource, struct cf_view user, void *arg);
+	/** Renews a lease of bytes, as cf_relay_ledger_renew(); NULL: no budgets. Never called for
+	 * a packet: after hungry(), the owner calls cf_relay_settle() at the end of its turn. */
+	uint64_t (*lease)(const struct cf_relay_party *party, uint64_t held, uint64_t spent,
+		bool wanted, void *arg);
+	void (*hungry)(void *arg);
 	/** Takes a bill: when an allocation begins, at the latest every usage_interval_us while
 	 * bytes flow, and at the end. */
 	void (*usage)(const struct cf_relay_usage *usage, void *arg);
@@ -199,6 +206,9 @@ bool cf_relay_has_allocation(
 /** Ends every allocation of a call or of a user (the other view empty). Gives their number. */
 size_t cf_relay_end(
 	struct cf_relay *relay, struct cf_view call, struct cf_view user, uint64_t now_us);
+
+/** Renews the leases that run low, and ends allocations whose budget is used up. */
+void cf_relay_settle(struct cf_relay *relay, uint64_t now_us);
 
 /** When cf_relay_tick() has work next; CF_TIME_NEVER without allocations. */
 uint64_t cf_relay_deadline(const struct cf_relay *relay);

@@ -48,6 +48,13 @@ struct cf_relay_side {
 
 struct cf_relay_alloc {
 	struct cf_map_node node;
+	struct cf_list hungry; /* in the relay's, while its lease runs low */
+	uint64_t lease_end;    /* of payload, both ways: up to here it may go */
+	uint64_t lease_low;    /* from here on it asks for more */
+	uint64_t lease_held;
+	uint64_t lease_settled; /* payload that the ledger knows of */
+	bool starved;           /* something was not relayed for want of a lease */
+	bool budget_used_up;
 	struct cf_list timer; /* in a slot of the wheel */
 	struct cf_relay_tuple tuple;
 	struct cf_relay_side sides[2];           /* IPv4, IPv6 */
@@ -86,6 +93,7 @@ struct cf_relay {
 	bool draining;
 	uint64_t seed;
 	struct cf_map by_tuple;
+	struct cf_list hungry; /* struct cf_relay_alloc */
 	struct cf_list wheel[CF_RELAY_WHEEL_SLOTS];
 	uint64_t wheel_s;            /* the next second to look at */
 	struct cf_relay_mute *mutes; /* owned, CF_RELAY_MUTE_SLOTS */
@@ -100,8 +108,9 @@ struct cf_relay_request {
 	struct cf_relay_alloc *alloc; /* of this 5-tuple, or NULL */
 	uint64_t now_us;
 	struct cf_relay_credential
-		credential; /* valid behind authentication without alloc's own key */
-	bool known_user;    /* the name is the allocation's own: credential may be empty */
+		credential;  /* valid behind authentication without alloc's own key */
+	bool budget_used_up; /* why an allocation is refused */
+	bool known_user;     /* the name is the allocation's own: credential may be empty */
 	struct cf_view username;
 	const uint8_t *userhash; /* 32 bytes in place of the name, or NULL */
 	struct cf_view realm;    /* ours, as the client knows it */
@@ -140,6 +149,14 @@ static inline struct cf_relay_side *cf_relay_alloc_side(struct cf_relay_alloc *a
 {
 	return &a->sides[family == CF_ADDR_IPV6];
 }
+
+/* lease.c */
+/** Takes the first lease. 0 or 486. */
+uint16_t cf_relay_lease_begin(struct cf_relay *relay, struct cf_relay_alloc *alloc);
+/** Gives back what is left. */
+void cf_relay_lease_end(struct cf_relay *relay, struct cf_relay_alloc *alloc);
+/** Whether n more bytes of payload may go. */
+bool cf_relay_lease_take(struct cf_relay *relay, struct cf_relay_alloc *alloc, size_t n);
 
 /* alloc.c */
 /** The living allocation of a 5-tuple, or NULL. */

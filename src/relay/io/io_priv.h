@@ -39,7 +39,8 @@ struct cf_relay_shared {
 	struct cf_addr listen[CF_RELAY_MAX_LISTEN];     /* LOCK: lock, ports filled in */
 	struct cf_addr listen_tls[CF_RELAY_MAX_LISTEN]; /* LOCK: lock */
 	struct cf_map users;                            /* LOCK: lock, struct user in shared.c */
-	uint32_t n_allocations;                         /* LOCK: lock */
+	struct cf_relay_ledger *ledger; /* LOCK: lock; what it says of limits is RO */
+	uint32_t n_allocations;         /* LOCK: lock */
 	struct relay_reservation reservations[RELAY_RESERVATIONS]; /* LOCK: lock */
 	uint64_t seed;
 };
@@ -50,6 +51,7 @@ struct cf_relay_server {
 	struct cf_relay *relay;
 	struct cf_tls *tls; /* counted */
 	struct cf_timer timer;
+	struct cf_defer settle;
 	struct cf_udp *udp[CF_RELAY_MAX_LISTEN];
 	struct cf_listener *tcp[CF_RELAY_MAX_LISTEN];
 	struct cf_listener *tls_listeners[CF_RELAY_MAX_LISTEN];
@@ -85,6 +87,9 @@ int cf_relay_shared_admit(
 	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
 void cf_relay_shared_retire(
 	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
+/** As cf_relay_ledger_renew(), of the current period. */
+uint64_t cf_relay_shared_lease(struct cf_relay_shared *shared, const struct cf_relay_party *party,
+	uint64_t held, uint64_t spent, bool wanted);
 void cf_relay_shared_set_quotas(
 	struct cf_relay_shared *shared, uint32_t per_user, uint32_t per_resource);
 /** Keeps a port of relay address addr: 0 and a token, or an error. */

@@ -51,6 +51,27 @@ static void retire(struct cf_view resource, struct cf_view user, void *arg)
 	cf_relay_shared_retire(((struct cf_relay_server *)arg)->shared, resource, user);
 }
 
+static uint64_t lease(
+	const struct cf_relay_party *party, uint64_t held, uint64_t spent, bool wanted, void *arg)
+{
+	return cf_relay_shared_lease(
+		((struct cf_relay_server *)arg)->shared, party, held, spent, wanted);
+}
+
+static void settle(void *arg)
+{
+	struct cf_relay_server *server = arg;
+
+	cf_relay_settle(server->relay, cf_loop_now_us(server->loop));
+}
+
+static void hungry(void *arg)
+{
+	struct cf_relay_server *server = arg;
+
+	cf_defer_set(&server->settle, server->loop, settle, server);
+}
+
 static void usage(const struct cf_relay_usage *bill, void *arg)
 {
 	const struct cf_relay_server_config *config =
@@ -69,6 +90,8 @@ static const struct cf_relay_io relay_io = {
 	.auth_hash = auth_hash,
 	.admit = admit,
 	.retire = retire,
+	.lease = lease,
+	.hungry = hungry,
 	.usage = usage,
 };
 
@@ -278,6 +301,7 @@ struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server)
 		cf_relay_conn_free(CF_CONTAINER_OF(server->conns.next, struct relay_conn, link));
 	server->relay = cf_relay_free(server->relay, cf_loop_now_us(server->loop));
 	cf_timer_stop(&server->timer);
+	cf_defer_cancel(&server->settle);
 	for (size_t i = 0; i < CF_RELAY_MAX_LISTEN; i++) {
 		cf_udp_free(server->udp[i]);
 		cf_listener_free(server->tcp[i]);

@@ -52,6 +52,8 @@ struct cf_relay_server_config {
 	uint16_t min_port, max_port; /* 49152 to 65535 */
 	uint32_t quota_per_user;     /* allocations, 0: no limit */
 	uint32_t quota_per_resource;
+	struct cf_relay_budget budget;    /* over all workers */
+	bool budget_monthly;              /* a period is a month of UTC, not a day */
 	uint32_t max_allocations;         /* of all workers */
 	uint32_t max_clients;             /* TCP and TLS connections per worker */
 	cf_relay_auth_fn *auth;           /* any worker's thread */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "relay/io/io_priv.h"
@@ -6,7 +7,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LEDGER_ACCOUNTS 200000
 
 /* Allocations of a user, or of a whole resource (no user then). */
 struct user {
@@ -59,6 +63,9 @@ struct cf_relay_shared *cf_relay_shared_new(const struct cf_relay_server_config 
 	memcpy(shared->listen_tls, config->listen_tls, sizeof(shared->listen_tls));
 	if (!copy_pointers(shared))
 		return cf_relay_shared_free(shared);
+	shared->ledger = cf_relay_ledger_new(&config->budget, LEDGER_ACCOUNTS);
+	if (!shared->ledger)
+		return cf_relay_shared_free(shared);
 	return shared;
 }
 
@@ -81,6 +88,7 @@ struct cf_relay_shared *cf_relay_shared_free(struct cf_relay_shared *shared)
 		return NULL;
 	core = &shared->config.core;
 	free_users(&shared->users);
+	cf_relay_ledger_free(shared->ledger);
 	for (size_t i = 0; i < RELAY_RESERVATIONS; i++)
 		if (shared->reservations[i].fd >= 0)
 			close(shared->reservations[i].fd);
@@ -223,6 +231,34 @@ void cf_relay_shared_set_quotas(
 	shared->config.quota_per_user = per_user;
 	shared->config.quota_per_resource = per_resource;
 	pthread_mutex_unlock(&shared->lock);
+}
+
+/* Budgets */
+
+/* The day, or the month, of UTC. */
+static uint32_t period_now(bool monthly)
+{
+	time_t now_s = (time_t)(cf_clock_wall_ms() / 1000);
+	struct tm tm;
+
+	if (!monthly)
+		return (uint32_t)(now_s / 86400);
+	gmtime_r(&now_s, &tm);
+	return (uint32_t)(tm.tm_year * 12 + tm.tm_mon);
+}
+
+uint64_t cf_relay_shared_lease(struct cf_relay_shared *shared, const struct cf_relay_party *party,
+	uint64_t held, uint64_t spent, bool wanted)
+{
+	uint64_t lease;
+
+	if (!cf_relay_ledger_limits(shared->ledger))
+		return UINT64_MAX;
+	pthread_mutex_lock(&shared->lock);
+	lease = cf_relay_ledger_renew(shared->ledger, party, held, spent, wanted,
+		period_now(shared->config.budget_monthly));
+	pthread_mutex_unlock(&shared->lock);
+	return lease;
 }
 
 /* Reservations */

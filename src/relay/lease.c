@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An allocation's lease of bytes, from the budgets of its user, call and resource. */
+#include "base/mem.h"
+#include "relay/relay_priv.h"
+
+static uint64_t payload(const struct cf_relay_alloc *alloc)
+{
+	return alloc->counters.peer_in_bytes + alloc->counters.peer_out_bytes;
+}
+
+static uint64_t renew(struct cf_relay *relay, struct cf_relay_alloc *alloc, bool wanted)
+{
+	struct cf_relay_party party = {cf_relay_alloc_resource(alloc), cf_relay_alloc_user(alloc),
+		cf_relay_alloc_call(alloc)};
+	uint64_t now = payload(alloc), spent = now - alloc->lease_settled;
+
+	alloc->lease_settled = now;
+	alloc->lease_held = relay->io.lease(&party, alloc->lease_held, spent, wanted, relay->arg);
+	if (alloc->lease_held == UINT64_MAX) {
+		alloc->lease_end = alloc->lease_low = UINT64_MAX;
+		alloc->lease_held = 0;
+		return UINT64_MAX;
+	}
+	alloc->lease_end = now + alloc->lease_held;
+	alloc->lease_low = now + alloc->lease_held / 2;
+	return alloc->lease_held;
+}
+
+uint16_t cf_relay_lease_begin(struct cf_relay *relay, struct cf_relay_alloc *alloc)
+{
+	alloc->lease_end = alloc->lease_low = UINT64_MAX;
+	if (!relay->io.lease)
+		return 0;
+	return renew(relay, alloc, true) > 0 ? 0 : 486;
+}
+
+void cf_relay_lease_end(struct cf_relay *relay, struct cf_relay_alloc *alloc)
+{
+	cf_list_remove(&alloc->hungry);
+	if (relay->io.lease && alloc->lease_end < UINT64_MAX)
+		(void)renew(relay, alloc, false);
+}
+
+bool cf_relay_lease_take(struct cf_relay *relay, struct cf_relay_alloc *alloc, size_t n)
+{
+	uint64_t after = payload(alloc) + n;
+
+	if (after <= alloc->lease_low)
+		return true;
+	if (!alloc->hungry.next) {
+		if (cf_list_empty(&relay->hungry) && relay->io.hungry)
+			relay->io.hungry(relay->arg);
+		cf_list_push(&relay->hungry, &alloc->hungry);
+	}
+	if (after <= alloc->lease_end)
+		return true;
+	alloc->starved = true;
+	return false;
+}
+
+void cf_relay_settle(struct cf_relay *relay, uint64_t now_us)
+{
+	struct cf_list *node;
+
+	while ((node = cf_list_pop(&relay->hungry))) {
+		struct cf_relay_alloc *alloc = CF_CONTAINER_OF(node, struct cf_relay_alloc, hungry);
+		uint64_t held = alloc->lease_end - payload(alloc);
+
+		/* What is left of the old lease comes back with it: less than a packet means that
+		 * there is no more. */
+		if (renew(relay, alloc, true) <= held && alloc->starved) {
+			alloc->budget_used_up = true;
+			cf_relay_alloc_end(relay, alloc, true, now_us);
+			continue;
+		}
+		alloc->starved = false;
+	}
+}
