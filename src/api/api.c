@@ -69,6 +69,9 @@ static void batch_done(int err, void *arg)
 	struct cf_api_batch *batch = arg;
 	struct cf_list *node;
 
+	if (batch->number > batch->api->stored_batch)
+		batch->api->stored_batch = batch->number;
+	cf_api_devices_send(batch->api);
 	while ((node = cf_list_pop(&batch->waiting)))
 		cf_api_req_committed(CF_CONTAINER_OF(node, struct cf_api_req, link), err);
 	batch->api->n_batches--;
@@ -89,9 +92,13 @@ void cf_api_flush(struct cf_api *api)
 		batch_done(err, batch);
 }
 
+/* Events are stored together with what has caused them. */
 static void flush(void *arg)
 {
-	cf_api_flush(arg);
+	struct cf_api *api = arg;
+
+	cf_call_domain_deliver(api->domain);
+	cf_api_flush(api);
 }
 
 struct cf_api_batch *cf_api_batch_get(struct cf_api *api)
@@ -104,6 +111,7 @@ struct cf_api_batch *cf_api_batch_get(struct cf_api *api)
 	if (!batch)
 		return NULL;
 	batch->api = api;
+	batch->number = ++api->batch_number;
 	cf_list_init(&batch->waiting);
 	batch->writes = cf_store_batch_new(api->options.store);
 	if (!batch->writes)
@@ -306,6 +314,7 @@ struct cf_api *cf_api_new(const struct cf_api_options *options)
 	cf_list_init(&api->users_lru);
 	cf_list_init(&api->devices);
 	cf_list_init(&api->repeating);
+	cf_list_init(&api->unsent);
 	if (api_init(api, options) < 0)
 		return cf_api_free(api);
 	return api;

@@ -61,6 +61,7 @@ struct cf_api_user {
 struct cf_api_event {
 	struct cf_list link;
 	uint64_t seq;
+	uint64_t batch; /* with which it is stored; 0: it is */
 	size_t size;
 	char *data;
 	char type[24];
@@ -77,6 +78,8 @@ struct cf_api_device {
 	uint64_t seen_seq; /* the newest event that surely arrived */
 	uint64_t lost_seq; /* the newest event dropped for want of room */
 	struct cf_http_exchange *stream;
+	struct cf_list unsent; /* in api->unsent: some events wait for the store */
+	uint64_t sent_seq;     /* the newest event on the stream */
 	uint64_t written_us;
 	int64_t created_wall_ms;
 	char host[CF_API_HOST_MAX]; /* by which the client reaches us, "" if unknown */
@@ -88,6 +91,7 @@ struct cf_api_batch {
 	struct cf_api *api;
 	struct cf_store_batch *writes;
 	size_t n;
+	uint64_t number;        /* 1, 2, ... */
 	struct cf_list waiting; /* struct cf_api_req */
 };
 
@@ -106,6 +110,9 @@ struct cf_api {
 	struct cf_map users;
 	struct cf_list users_lru; /* oldest first */
 	struct cf_list devices;
+	struct cf_list unsent;    /* devices with events that wait for the store */
+	uint64_t batch_number;    /* of the newest batch */
+	uint64_t stored_batch;    /* the newest that is stored, or failed to be */
 	struct cf_list repeating; /* struct cf_api_req with a repeat key, under way */
 	struct cf_api_bucket_state buckets[CF_API_N_LIMITS];
 	uint64_t seed;
@@ -223,7 +230,9 @@ struct cf_api_device *cf_api_device_new(struct cf_api *api, struct cf_call_endpo
 /** Puts an event back that was pending when the process ended. */
 void cf_api_device_restore_event(
 	struct cf_api_device *device, uint64_t seq, const char *type, const char *data);
-/** Puts an event behind the others and on the stream. Takes data. */
+/** Sends events that are stored by now: what nobody can take back. */
+void cf_api_devices_send(struct cf_api *api);
+/** Puts an event behind the others; it goes on the stream when it is stored. Takes data. */
 void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *data);
 
 /* ---- calls.c ---- */

@@ -80,6 +80,7 @@ void cf_api_device_free(struct cf_api_device *device)
 	while (!cf_list_empty(&device->events))
 		event_free(device, oldest(device));
 	cf_list_remove(&device->link);
+	cf_list_remove(&device->unsent);
 	cf_free(device);
 }
 
@@ -132,6 +133,47 @@ static int stream_event(struct cf_api_device *device, const struct cf_api_event 
 
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)event->seq);
 	return stream_put(device, id, event->type, event->data, strlen(event->data));
+}
+
+static bool is_stored(const struct cf_api_device *device, const struct cf_api_event *event)
+{
+	return event->batch <= device->api->stored_batch;
+}
+
+/* What is stored and was not sent yet. A crash between sending and storing would have told what
+ * never was. */
+static int send_stored(struct cf_api_device *device)
+{
+	struct cf_list *it = &device->events;
+	int err = 0;
+
+	while (it->prev != &device->events &&
+		CF_CONTAINER_OF(it->prev, struct cf_api_event, link)->seq > device->sent_seq)
+		it = it->prev;
+	for (; it != &device->events && err == 0; it = it->next) {
+		const struct cf_api_event *event = CF_CONTAINER_OF(it, struct cf_api_event, link);
+
+		if (!is_stored(device, event))
+			return 0;
+		err = stream_event(device, event);
+		device->sent_seq = event->seq;
+	}
+	if (err == 0)
+		cf_list_remove(&device->unsent);
+	return err;
+}
+
+void cf_api_devices_send(struct cf_api *api)
+{
+	CF_LIST_FOR_SAFE(it, &api->unsent)
+	{
+		struct cf_api_device *device = CF_CONTAINER_OF(it, struct cf_api_device, unsent);
+
+		if (!device->stream)
+			cf_list_remove(&device->unsent);
+		else if (send_stored(device) < 0)
+			stream_lost(device);
+	}
 }
 
 static struct cf_api_event *event_new(uint64_t seq, const char *type, const json_t *data)
@@ -190,13 +232,17 @@ void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *
 	device->bytes += event->size;
 	api->n_events++;
 	cf_list_push(&device->events, &event->link);
-	(void)cf_api_write(api, CF_STORE_EVENT_PUT,
-		(struct cf_store_value[]){cf_store_text(device->id),
-			cf_store_int((int64_t)event->seq), cf_store_text(type),
-			cf_store_text(event->data)},
-		4);
-	if (device->stream && stream_event(device, event) < 0)
-		stream_lost(device);
+	if (cf_api_write(api, CF_STORE_EVENT_PUT,
+		    (struct cf_store_value[]){cf_store_text(device->id),
+			    cf_store_int((int64_t)event->seq), cf_store_text(type),
+			    cf_store_text(event->data)},
+		    4) == 0)
+		event->batch = api->batch_number;
+	if (device->stream && !device->unsent.next)
+		cf_list_push(&api->unsent, &device->unsent);
+	/* Without memory for a batch there is none to wait for. */
+	if (!event->batch)
+		cf_api_devices_send(api);
 	while (device->n_events > api->options.events_max || device->bytes > CF_API_EVENT_BYTES)
 		trim(device, oldest(device)->seq, false);
 }
@@ -364,12 +410,10 @@ static int replay(struct cf_api_device *device, uint64_t seen)
 		err = stream_put(device, NULL, "reset", "{}", 2);
 	else
 		trim(device, seen, true);
-	CF_LIST_FOR(it, &device->events)
-	{
-		if (err == 0)
-			err = stream_event(device, CF_CONTAINER_OF(it, struct cf_api_event, link));
-	}
-	return err;
+	device->sent_seq = 0;
+	if (!device->unsent.next)
+		cf_list_push(&device->api->unsent, &device->unsent);
+	return err ? err : send_stored(device);
 }
 
 void cf_api_endpoint_events(struct cf_api_req *req)
