@@ -200,11 +200,11 @@ def coturn_name():
     return f"coturn {text[0] if text else ''}".strip()
 
 
-def report(case, unit, ours, theirs, bar, note=""):
+def report(case, unit, ours, theirs, bar, note="", **more):
     digits = 3 if max(abs(ours), abs(theirs)) < 100 else 0
     print(json.dumps({"part": "relay", "case": case, "unit": unit, "ours": round(ours, digits), "peer": PEER,
                       "theirs": round(theirs, digits), "ratio": round(ours / theirs, 3) if theirs else None, "bar": bar,
-                      "note": note}), flush=True)
+                      "note": note, **more}), flush=True)
 
 
 def workers_text(workers):
@@ -229,7 +229,7 @@ def memory(args):
     ours, theirs = rounds(1 if args.quick else 2, 1, "--clients", str(n), before=["--clients", "100"])
     for what, key in (("held", "rss_bound"), ("not given back after release", "rss_released")):
         values = [statistics.median((figure[key] - figure["rss_start"]) / n / 1024 for figure in side) for side in (ours, theirs)]
-        report(f"memory per allocation, {what} ({n})", "KB of RSS", *values, None, "bar: 6 KB" if key == "rss_bound" else "")
+        report(f"memory per allocation, {what} ({n:,})", "KB of RSS", *values, 6, barOf="ours")
     for key, what in (("allocate_us", "Allocate, with its challenge"), ("bind_us", "ChannelBind"), ("release_us", "Refresh to 0")):
         report(what, "us CPU per request", median(ours, key), median(theirs, key), None)
 
@@ -258,7 +258,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one short round of each")
     parser.add_argument("--only", default="", help="cases whose name has this in it")
     args = parser.parse_args()
-    args.rounds, args.seconds = (1, 1) if args.quick else (5, 2)
+    args.rounds, args.seconds = (1, 1) if args.quick else (3, 1)
     PEER = coturn_name()
     for case, workers, bar, options in CASES:
         if args.only in f"{case}, {workers_text(workers)}":

@@ -565,6 +565,8 @@ static void run_relay(void)
 	printf(", \"release_us\": %.2f", run_requests(start_release, is_released));
 	for (uint32_t i = 0; i < opt.clients; i++)
 		close(clients[i].end.fd);
+	if (opt.window || opt.rate > 0)
+		return;
 	nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
 	printf(", \"rss_released\": %ld", server_rss((pid_t)opt.pid));
 }

@@ -164,6 +164,7 @@ static int start_relay(struct daemon *d)
 		.nonce_secret = cf_view_of(d->nonce_secret, sizeof(d->nonce_secret)),
 		.resource = cf_view_str(d->secrets.resource),
 		.control = d->loop,
+		.pool = d->pool,
 		.workers = d->workers,
 		.n_workers = d->n_workers,
 		.tls = d->tls,

@@ -19,6 +19,7 @@ struct relay_role {
 	const struct cf_conf
 		*_Atomic conf; /* ATOMIC: replaced by a reload, never freed before us */
 	struct cf_loop *control;
+	struct cf_pool *pool;
 	struct cf_relay_shared *shared;
 	relay_role_usage_fn *usage;
 	void *arg;
@@ -162,6 +163,22 @@ static void on_usage(const struct cf_relay_usage *usage, void *arg)
 	}
 }
 
+/* Memory that many allocations left behind */
+
+static void trim(void *arg)
+{
+	(void)arg;
+	cf_mem_trim();
+}
+
+static void on_much_freed(void *arg)
+{
+	struct relay_role *role = arg;
+
+	/* A full pool has more urgent things to do; the next time comes. */
+	(void)!cf_pool_run(role->pool, trim, NULL, NULL, NULL);
+}
+
 /* Configuration */
 
 static size_t fill_allowed(struct cf_cidr allow[static ALLOWED_MAX], const struct relay_role *role,
@@ -275,6 +292,7 @@ static struct cf_relay_shared *make_shared(
 	config.auth_hash = authenticate_hash;
 	config.core.anonymity = live.anonymity;
 	config.usage = on_usage;
+	config.much_freed = on_much_freed;
 	config.arg = role;
 	return cf_relay_shared_new(&config);
 }
@@ -349,6 +367,7 @@ struct relay_role *relay_role_new(const struct relay_role_options *options)
 	role->conf = options->conf;
 	role->allow_loopback = options->allow_loopback;
 	role->control = options->control;
+	role->pool = options->pool;
 	role->usage = options->usage;
 	role->arg = options->arg;
 	memcpy(role->turn_secret, options->turn_secret.p, sizeof(role->turn_secret));

@@ -19,6 +19,7 @@ struct relay_role_options {
 	struct cf_view nonce_secret;
 	struct cf_view resource; /* of this installation: static users count as its users */
 	struct cf_loop *control;
+	struct cf_pool *pool; /* for work that takes a while */
 	struct cf_loop_thread *const *workers;
 	size_t n_workers;
 	struct cf_tls *tls;

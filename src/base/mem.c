@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,6 +32,11 @@ static int refuse(void)
 	}
 	failed = 1;
 	return 1;
+}
+
+void cf_mem_trim(void)
+{
+	malloc_trim(0);
 }
 
 void *cf_calloc(size_t count, size_t size)

@@ -34,6 +34,9 @@ CF_MUST_CHECK char *cf_asprintf(const char *format, ...) CF_PRINTF(1, 2);
 /** Gives memory back; NULL is fine. Always returns NULL, for `p = cf_free(p)`. */
 void *cf_free(void *p);
 
+/** Gives free memory back to the system. Takes some milliseconds: not on a loop. */
+void cf_mem_trim(void);
+
 /** Overwrites n bytes in a way that the compiler keeps, for keys and passwords. */
 void cf_wipe(void *p, size_t n);
 

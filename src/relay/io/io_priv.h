@@ -17,6 +17,7 @@
 #define RELAY_RESERVATION_US (30 * CF_US_PER_S) /* RFC 8656 section 7.2: at least 30 s */
 #define RELAY_OWN_MAX 256
 #define RELAY_PORT_TRIES 128
+#define RELAY_MANY_FREED 256
 #define RELAY_IDLE_US (60 * CF_US_PER_S) /* a stream without allocation */
 
 /* Media for a slow stream is dropped above the first, answers above the second. */
@@ -41,6 +42,7 @@ struct cf_relay_shared {
 	struct cf_map users;                            /* LOCK: lock, struct user in shared.c */
 	struct cf_relay_ledger *ledger; /* LOCK: lock; what it says of limits is RO */
 	uint32_t n_allocations;         /* LOCK: lock */
+	uint32_t n_retired;             /* LOCK: lock, since much_freed was called last */
 	struct relay_reservation reservations[RELAY_RESERVATIONS]; /* LOCK: lock */
 	uint64_t seed;
 };

@@ -59,6 +59,9 @@ struct cf_relay_server_config {
 	cf_relay_auth_fn *auth;           /* any worker's thread */
 	cf_relay_auth_hash_fn *auth_hash; /* likewise; may be NULL */
 	cf_relay_usage_fn *usage;         /* any worker's thread; may be NULL */
+	/* Many allocations ended: a good moment to give memory back to the system, elsewhere. Any
+	 * worker's thread; may be NULL. */
+	void (*much_freed)(void *arg);
 	void *arg;
 };
 

@@ -217,11 +217,21 @@ void cf_relay_shared_retire(
 {
 	struct user_key key = {resource, user}, whole = {resource, {NULL, 0}};
 
+	bool much;
+
 	pthread_mutex_lock(&shared->lock);
 	uncount_user(shared, &key);
 	uncount_user(shared, &whole);
 	shared->n_allocations--;
+	shared->n_retired++;
+	/* Three quarters are gone, or came and went. */
+	much = shared->n_retired >= RELAY_MANY_FREED &&
+	       shared->n_retired / 3 >= shared->n_allocations;
+	if (much)
+		shared->n_retired = 0;
 	pthread_mutex_unlock(&shared->lock);
+	if (much && shared->config.much_freed)
+		shared->config.much_freed(shared->config.arg);
 }
 
 void cf_relay_shared_set_quotas(

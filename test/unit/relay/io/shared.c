@@ -57,6 +57,42 @@ static void quotas(void **state)
 	cf_relay_shared_free(s);
 }
 
+static void count_call(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* Calls after which memory may be given back: when three quarters of many are gone, again when
+ * three quarters of the rest are, never for a few. */
+static void much_freed_is_told(void **state)
+{
+	struct cf_relay_shared *s = make(0, 0, 10000);
+	int n = 0, left_then[3] = {0};
+
+	(void)state;
+	s->config.much_freed = count_call;
+	s->config.arg = &n;
+	for (int i = 0; i < 4096; i++)
+		assert_int_equal(admit(s, "r", "a"), 0);
+	for (int left = 4095; left >= 0; left--) {
+		int before = n;
+
+		retire(s, "r", "a");
+		if (n > before && n <= 3)
+			left_then[n - 1] = left;
+	}
+	assert_int_equal(n, 3);
+	assert_int_equal(left_then[0], 1024);
+	assert_int_equal(left_then[1], 256);
+	assert_int_equal(left_then[2], 0);
+	for (int i = 0; i < RELAY_MANY_FREED - 1; i++) {
+		assert_int_equal(admit(s, "r", "a"), 0);
+		retire(s, "r", "a");
+	}
+	assert_int_equal(n, 3);
+	cf_relay_shared_free(s);
+}
+
 static void no_quota(void **state)
 {
 	struct cf_relay_shared *s = make(0, 0, 1000);
@@ -156,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quotas),
 		cmocka_unit_test(no_quota),
+		cmocka_unit_test(much_freed_is_told),
 		cmocka_unit_test(reservations),
 		cmocka_unit_test(reservation_limit),
 		cmocka_unit_test(out_of_memory),
