@@ -95,7 +95,7 @@ struct cf_relay_opened {
 struct cf_relay_io {
 	/** Sends to a client. in_place: p lies in the packet handed in (with its head- and
 	 * tailroom) and stays valid as long as that; else it has to be copied or sent before
-	 * return. */
+	 * return. UDP without conn: from the socket for to->local (RFC 5780). */
 	void (*send_client)(const struct cf_relay_tuple *to, const uint8_t *p, size_t n,
 		bool in_place, void *arg);
 	/** Sends from a relayed address to a peer; p lies in the packet handed in. */
@@ -127,6 +127,14 @@ struct cf_relay_io {
 	void (*usage)(const struct cf_relay_usage *usage, void *arg);
 };
 
+/* Our addresses and UDP ports of one family for NAT behaviour discovery (RFC 5780). */
+struct cf_relay_discovery {
+	size_t n;                /* addresses: 0 switches it off, 1 allows the port to change */
+	struct cf_addr local[2]; /* as packets arrive at them; ports unused */
+	struct cf_addr advertised[2];
+	uint16_t ports[2];
+};
+
 struct cf_relay_config {
 	bool enabled;      /* false: STUN only, TURN requests get 403 "relay disabled" */
 	const char *realm; /* kept: outlives the relay or the next configure */
@@ -147,6 +155,7 @@ struct cf_relay_config {
 	const struct cf_addr *own; /* kept; our own STUN and TURN ports (port 0: all of that IP) */
 	size_t n_own;
 	struct cf_addr alternate; /* while draining: 300 with this server; none: 508 */
+	struct cf_relay_discovery discovery[2]; /* IPv4, IPv6 */
 };
 
 struct cf_relay_stats {

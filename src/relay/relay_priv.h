@@ -104,6 +104,7 @@ struct cf_relay {
 struct cf_relay_request {
 	struct cf_relay *relay;
 	const struct cf_relay_tuple *from;
+	const struct cf_relay_tuple *to; /* where the answer goes from; NULL: as it came */
 	const struct cf_stun_msg *msg;
 	struct cf_relay_alloc *alloc; /* of this 5-tuple, or NULL */
 	uint64_t now_us;
@@ -195,6 +196,15 @@ bool cf_relay_may_answer(
 	struct cf_relay *relay, const struct cf_relay_tuple *from, uint64_t now_us);
 /** REALM, NONCE and, whole, PASSWORD-ALGORITHMS; not whole: as few bytes as a client can use. */
 void cf_relay_write_challenge(struct cf_relay_request *req, struct cf_stun_writer *w, bool whole);
+
+/* discovery.c */
+/** Which of our addresses and ports answers (CHANGE-REQUEST, RFC 5780 section 6.1). false: that
+ * cannot be done, so the attribute is unknown here. */
+bool cf_relay_discover(struct cf_relay_request *req, struct cf_relay_tuple *ret_to);
+/** RESPONSE-ORIGIN and OTHER-ADDRESS, where there are two addresses. true: the answer is larger
+ * than the request has paid for, and was granted out of the source's bucket. */
+bool cf_relay_write_discovery(
+	struct cf_relay_request *req, struct cf_stun_writer *w, const struct cf_relay_tuple *to);
 
 /* request.c */
 void cf_relay_request_input(struct cf_relay *relay, const struct cf_relay_tuple *from,

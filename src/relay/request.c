@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const uint16_t binding_known[] = {
+	CF_STUN_CHANGE_REQUEST,
 	CF_STUN_USERNAME,
 	CF_STUN_MESSAGE_INTEGRITY,
 	CF_STUN_MESSAGE_INTEGRITY_SHA256,
@@ -61,7 +62,8 @@ static size_t finish(const struct cf_relay_request *req, struct cf_stun_writer *
 static void transmit(struct cf_relay_request *req, const struct cf_stun_writer *w, size_t n)
 {
 	if (n > 0)
-		req->relay->io.send_client(req->from, w->w.p, n, false, req->relay->arg);
+		req->relay->io.send_client(
+			req->to ? req->to : req->from, w->w.p, n, false, req->relay->arg);
 }
 
 void cf_relay_respond_end(struct cf_relay_request *req, struct cf_stun_writer *w)
@@ -311,11 +313,15 @@ static void channel_bind(struct cf_relay_request *req)
 static void binding(struct cf_relay_request *req)
 {
 	uint8_t buf[CF_RELAY_RESPONSE_MAX];
+	struct cf_relay_tuple to;
 	struct cf_stun_writer w;
+	bool granted;
 	size_t n;
 
 	req->n_unknown = cf_stun_msg_unknown(
 		req->msg, binding_known, CF_ARRAY_LEN(binding_known), req->unknown, 8);
+	if (!cf_relay_discover(req, &to) && req->n_unknown < CF_ARRAY_LEN(req->unknown))
+		req->unknown[req->n_unknown++] = CF_STUN_CHANGE_REQUEST;
 	if (req->n_unknown > 0) {
 		cf_relay_respond_error(req, 420, NULL);
 		return;
@@ -325,8 +331,11 @@ static void binding(struct cf_relay_request *req)
 		cf_stun_write_addr(&w, CF_STUN_MAPPED_ADDRESS, &req->from->remote);
 	else
 		cf_stun_write_xor_addr(&w, CF_STUN_XOR_MAPPED_ADDRESS, &req->from->remote);
+	granted = cf_relay_write_discovery(req, &w, &to);
+	req->to = &to;
 	n = finish(req, &w);
-	if (n > allowance(req) && !cf_relay_may_answer(req->relay, req->from, req->now_us))
+	if (n > allowance(req) && !granted &&
+		!cf_relay_may_answer(req->relay, req->from, req->now_us))
 		return;
 	req->relay->stats.bindings++;
 	transmit(req, &w, n);

@@ -55,6 +55,8 @@ struct cf_relay_server {
 	struct cf_timer timer;
 	struct cf_defer settle;
 	struct cf_udp *udp[CF_RELAY_MAX_LISTEN];
+	struct cf_udp
+		*alternate[CF_RELAY_MAX_LISTEN]; /* the next higher port (RFC 5780); NULL: taken */
 	struct cf_listener *tcp[CF_RELAY_MAX_LISTEN];
 	struct cf_listener *tls_listeners[CF_RELAY_MAX_LISTEN];
 	struct cf_list conns;

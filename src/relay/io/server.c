@@ -11,12 +11,42 @@
 
 /* The io behind the core */
 
+static bool is_wildcard(const struct cf_addr *addr)
+{
+	return cf_addr_classify(addr) == CF_ADDR_UNSPECIFIED;
+}
+
+static bool is_at(const struct cf_udp *udp, const struct cf_addr *local)
+{
+	const struct cf_addr *bound = udp ? cf_udp_local(udp) : NULL;
+
+	return bound && bound->port == local->port && bound->family == local->family &&
+	       (is_wildcard(bound) || cf_addr_ip_eq(bound, local));
+}
+
+/* The socket that can send from this address and port of ours, or NULL. */
+static struct cf_udp *socket_at(const struct cf_relay_server *server, const struct cf_addr *local)
+{
+	for (size_t i = 0; i < CF_RELAY_MAX_LISTEN; i++) {
+		if (is_at(server->udp[i], local))
+			return server->udp[i];
+		if (is_at(server->alternate[i], local))
+			return server->alternate[i];
+	}
+	return NULL;
+}
+
 static void send_client(
 	const struct cf_relay_tuple *to, const uint8_t *p, size_t n, bool in_place, void *arg)
 {
-	(void)arg;
-	if (to->transport == CF_RELAY_UDP)
-		cf_udp_send_from(to->conn, &to->remote, &to->local, p, n);
+	struct cf_udp *udp = to->conn;
+
+	if (to->transport == CF_RELAY_UDP && !udp)
+		udp = socket_at(arg, &to->local);
+	if (to->transport == CF_RELAY_UDP && udp)
+		cf_udp_send_from(udp, &to->remote, &to->local, p, n);
+	else if (to->transport == CF_RELAY_UDP)
+		return;
 	else
 		cf_relay_conn_send(to->conn, p, n, in_place);
 }
@@ -148,12 +178,8 @@ static void on_stream(struct cf_listener *listener, enum cf_listener_class cls,
 	(void)cf_relay_server_adopt(arg, stream);
 }
 
-static bool is_wildcard(const struct cf_addr *addr)
-{
-	return cf_addr_classify(addr) == CF_ADDR_UNSPECIFIED;
-}
-
-static int open_udp(struct cf_relay_server *server, size_t i, const struct cf_addr *addr)
+static int open_udp(
+	struct cf_relay_server *server, struct cf_udp **ret_udp, const struct cf_addr *addr)
 {
 	struct cf_udp_options options;
 
@@ -164,7 +190,7 @@ static int open_udp(struct cf_relay_server *server, size_t i, const struct cf_ad
 	options.recv_buffer = options.send_buffer = LISTEN_BUFFER;
 	options.recv = on_datagrams;
 	options.arg = server;
-	return cf_udp_open(&server->udp[i], server->loop, &options);
+	return cf_udp_open(ret_udp, server->loop, &options);
 }
 
 static int open_stream(struct cf_relay_server *server, struct cf_listener **ret_listener,
@@ -193,7 +219,7 @@ static int open_pair(struct cf_relay_server *server, size_t i, struct cf_addr *a
 	for (int tries = 0; tries < (addr->port ? 1 : CHOSEN_PORT_TRIES); tries++) {
 		struct cf_addr chosen;
 
-		err = open_udp(server, i, addr);
+		err = open_udp(server, &server->udp[i], addr);
 		if (err < 0)
 			return err;
 		chosen = *cf_udp_local(server->udp[i]);
@@ -220,6 +246,58 @@ static int open_all(struct cf_relay_server *server)
 			shared->listen_tls[i] = *cf_listener_local(server->tls_listeners[i]);
 	}
 	return err;
+}
+
+/* NAT behaviour discovery: the next higher port beside each, where it is free. */
+static void open_alternates(struct cf_relay_server *server)
+{
+	for (size_t i = 0; i < server->shared->config.n_listen; i++) {
+		struct cf_addr addr = server->shared->listen[i];
+
+		if (addr.port == UINT16_MAX)
+			continue;
+		addr.port++;
+		(void)!open_udp(server, &server->alternate[i], &addr);
+	}
+}
+
+/* Whether packets that come to this address and port come to a socket of ours. */
+static bool reaches_us(
+	const struct cf_relay_server *server, const struct cf_addr *ip, uint16_t port)
+{
+	struct cf_addr addr = *ip;
+
+	addr.port = port;
+	return socket_at(server, &addr) != NULL;
+}
+
+static void fill_discovery(struct cf_relay_server *server, uint8_t family, uint16_t port)
+{
+	const struct cf_relay_server_config *config = &server->shared->config;
+	struct cf_relay_discovery *d = &server->core.discovery[family == CF_ADDR_IPV6];
+
+	d->ports[0] = port;
+	d->ports[1] = (uint16_t)(port + 1);
+	for (size_t i = 0; i < config->n_relay && d->n < 2; i++) {
+		const struct cf_relay_addr *at = &config->relay[i];
+
+		if (at->bind.family != family || !reaches_us(server, &at->bind, d->ports[0]) ||
+			!reaches_us(server, &at->bind, d->ports[1]))
+			continue;
+		d->local[d->n] = at->bind;
+		d->advertised[d->n++] = at->advertised.family ? at->advertised : at->bind;
+	}
+}
+
+static void collect_discovery(struct cf_relay_server *server)
+{
+	memset(server->core.discovery, 0, sizeof(server->core.discovery));
+	for (size_t i = 0; i < server->shared->config.n_listen; i++) {
+		const struct cf_addr *addr = &server->shared->listen[i];
+
+		if (server->core.discovery[addr->family == CF_ADDR_IPV6].n == 0)
+			fill_discovery(server, addr->family, addr->port);
+	}
 }
 
 static void add_own(struct cf_relay_server *server, const struct cf_addr *ip, uint16_t port)
@@ -249,6 +327,8 @@ static void collect_own(struct cf_relay_server *server)
 					     : &server->shared->listen_tls[i - config->n_listen];
 
 		add_own(server, addr, addr->port);
+		if (i < config->n_listen && server->alternate[i])
+			add_own(server, addr, cf_udp_local(server->alternate[i])->port);
 		for (size_t j = 0; j < config->n_relay; j++) {
 			add_own(server, &config->relay[j].bind, addr->port);
 			add_own(server, &config->relay[j].advertised, addr->port);
@@ -277,8 +357,11 @@ int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loo
 	/* Ports that the first worker chooses are those of all: one after the other. */
 	pthread_mutex_lock(&shared->lock);
 	err = open_all(server);
-	if (err == 0)
+	if (err == 0) {
+		open_alternates(server);
 		collect_own(server);
+		collect_discovery(server);
+	}
 	pthread_mutex_unlock(&shared->lock);
 	if (err == 0) {
 		server->relay = cf_relay_new(&server->core, &relay_io, server);
@@ -304,6 +387,7 @@ struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server)
 	cf_defer_cancel(&server->settle);
 	for (size_t i = 0; i < CF_RELAY_MAX_LISTEN; i++) {
 		cf_udp_free(server->udp[i]);
+		cf_udp_free(server->alternate[i]);
 		cf_listener_free(server->tcp[i]);
 		cf_listener_free(server->tls_listeners[i]);
 	}
