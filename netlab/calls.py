@@ -100,6 +100,8 @@ class Result:
 class Desk:
     """A lab with a daemon in it, where one case after the other is called."""
 
+    addresses = (*SERVER[:1], SERVER6)  # that the daemon calls its own
+
     def __init__(self, build, folder):
         self.build, self.folder = build, folder
         self.lab = Lab()
@@ -128,7 +130,7 @@ class Desk:
         state = os.path.join(self.folder, f"{self.lab.name}-{'relay' if relay else 'no-relay'}")
         os.makedirs(state, exist_ok=True)
         argv = [os.path.join(self.build, "callflowd"), "--dev", "--json", "--state", state]
-        for address in (*SERVER[:1], SERVER6):
+        for address in self.addresses:
             argv += ["--public-address", address]
         argv += ["--set", f"listen.https={json.dumps(LISTEN)}"]
         if not relay:

@@ -355,67 +355,6 @@ static int fill_call_options(struct callflow_call_options *call)
 	return 0;
 }
 
-/* Without a token of ours, a new user's. */
-static int make_token(char token[CALLFLOW_TOKEN_MAX])
-{
-	char user_id[CALLFLOW_USER_ID_MAX], expires_on[64];
-	struct callflow_service *service = cli_service();
-	int err;
-
-	if (!service)
-		return -1;
-	err = callflow_user_create(service, user_id);
-	if (err >= 0)
-		err = callflow_token_issue(service, user_id, "voip", 0, token, expires_on);
-	if (err < 0)
-		cli_fail("cannot make a user: %s", callflow_service_error(service));
-	callflow_service_free(service);
-	return err;
-}
-
-/* The endpoint's part of a connection string, in static storage; NULL if it has none. */
-static const char *endpoint_of(const char *connection_string)
-{
-	static char endpoint[512];
-	const char *at = connection_string ? strcasestr(connection_string, "endpoint=") : NULL;
-
-	if (!at)
-		return NULL;
-	at += strlen("endpoint=");
-	snprintf(endpoint, sizeof(endpoint), "%.*s", (int)strcspn(at, ";"), at);
-	return endpoint;
-}
-
-static struct callflow_client *make_client(void)
-{
-	static char token[CALLFLOW_TOKEN_MAX];
-	struct callflow_client_options client_options = {.endpoint = cli_settings.endpoint,
-		.token = cli_settings.token,
-		.ca_file = cli_settings.ca_file,
-		.display_name = options.display_name,
-		.on_event = on_event};
-	struct callflow_client *client = NULL;
-	int err;
-
-	if (!client_options.endpoint)
-		client_options.endpoint = endpoint_of(cli_settings.connection_string);
-	if (!client_options.token) {
-		if (make_token(token) < 0)
-			return NULL;
-		client_options.token = token;
-	}
-	if (!client_options.endpoint) {
-		cli_fail("needs the service's URL: give --endpoint or set CALLFLOW_ENDPOINT");
-		return NULL;
-	}
-	err = callflow_client_new(&client, &client_options);
-	if (err == CALLFLOW_EIO && cli_settings.ca_file)
-		cli_fail("cannot take certificates from %s", cli_settings.ca_file);
-	else if (err < 0)
-		cli_fail("%s", callflow_error_text(err));
-	return client;
-}
-
 /* Waiting */
 
 static bool is_past(const struct timespec *at)
@@ -551,7 +490,7 @@ int cli_call(int argc, char **argv)
 	if (fill_call_options(&call) != 0)
 		return EXIT_USAGE;
 	catch_signals();
-	client = make_client();
+	client = cli_client(options.display_name, on_event, NULL);
 	if (!client)
 		return EXIT_CALL_FAILED;
 	run.in_call = true;
@@ -575,7 +514,7 @@ int cli_listen(int argc, char **argv)
 	if (fill_call_options(&call) != 0)
 		return EXIT_USAGE;
 	catch_signals();
-	client = make_client();
+	client = cli_client(options.display_name, on_event, NULL);
 	if (!client)
 		return EXIT_CALL_FAILED;
 	wait_for_end(client, &call, n_calls);

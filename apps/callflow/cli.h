@@ -63,6 +63,11 @@ struct callflow_service *cli_service(void);
 /** The same; without connection string by endpoint and token, as the user. */
 struct callflow_service *cli_service_or_user(void);
 
+/** A client that signs in, with a new user's token where none is given; NULL after having said what
+ * is wrong. */
+struct callflow_client *cli_client(
+	const char *display_name, callflow_event_fn *on_event, void *arg);
+
 /** One JSON object on a line: begin, members, end. */
 void cli_json_begin(const char *event);
 void cli_json_text(const char *name, const char *value); /* NULL value: left out */
@@ -78,6 +83,7 @@ int cli_token_issue(int argc, char **argv);
 int cli_token_revoke(int argc, char **argv);
 int cli_call(int argc, char **argv);
 int cli_listen(int argc, char **argv);
+int cli_nat(int argc, char **argv);
 int cli_trace(int argc, char **argv);
 int cli_usage(int argc, char **argv);
 int cli_drain(int argc, char **argv);

@@ -8,6 +8,8 @@ const struct cli_command cli_commands[] = {
 	{"call", "TARGET", "call a user, or the echo bot 8:echo123", cli_call_options, 1, 1,
 		cli_call},
 	{"listen", "", "wait for calls", cli_listen_options, 0, 0, cli_listen},
+	{"nat", "", "the kind of network this is, and what it means for calls", NULL, 0, 0,
+		cli_nat},
 	{"user create", "", "make a user", NULL, 0, 0, cli_user_create},
 	{"user delete", "USER", "delete a user and all its tokens", NULL, 1, 1, cli_user_delete},
 	{"token issue", "USER", "make an access token for a user", cli_token_options, 1, 1,

@@ -199,6 +199,63 @@ CALLFLOW_API int callflow_hold(struct callflow_client *client, const char *call_
 CALLFLOW_API int callflow_dtmf(
 	struct callflow_client *client, const char *call_id, const char *keys);
 
+/* The network that this device is in. */
+
+enum callflow_answer { CALLFLOW_UNKNOWN, CALLFLOW_NO, CALLFLOW_YES };
+
+/* What stands between this device and the service, for one address family (RFC 4787's words). */
+struct callflow_nat_family {
+	const char *name; /* "ipv4", "ipv6" */
+	enum callflow_answer
+		udp;           /* whether the service answers over UDP; NO: the rest is unknown */
+	const char *type;      /* "none", "firewall", "full cone", "restricted cone", "cone",
+				* "port-restricted cone", "symmetric", "UDP blocked", "unknown" */
+	const char *mapping;   /* "none", "endpoint-independent", "port-independent" (that, or
+				* address-dependent), "address-dependent",
+				* "address-and-port-dependent", "unknown" */
+	const char *filtering; /* the same words */
+	enum callflow_answer hairpin;
+	enum callflow_answer port_kept;  /* the outside port is the inside one */
+	struct callflow_path_end local;  /* of the socket that asked; type "host" */
+	struct callflow_path_end mapped; /* as the service sees it; type "srflx", or NULL */
+	double rtt_ms;                   /* to the service over UDP, 0 unknown */
+};
+
+/* A way to the relay over a stream. */
+struct callflow_nat_server {
+	const char *url; /* "turn:...?transport=tcp", "turns:..." */
+	int answers;
+	uint32_t ms; /* from connecting to the answer */
+};
+
+/* The path that a call to a kind of network will most likely take. */
+struct callflow_nat_prediction {
+	const char *peer;      /* "public", "cone", "port-restricted", "symmetric", "udp-blocked",
+				* "only-443" */
+	const char *path;      /* "direct", "reflexive", "relayed", "none" */
+	const char *transport; /* "udp", "tcp", "tls": the weakest leg */
+	int relays;
+	int certain; /* 0: something is not known that might change it */
+};
+
+#define CALLFLOW_NAT_FAMILIES 2
+#define CALLFLOW_NAT_SERVERS 8
+#define CALLFLOW_NAT_PREDICTIONS 6
+
+struct callflow_nat {
+	size_t n_families, n_servers, n_predictions;
+	struct callflow_nat_family families[CALLFLOW_NAT_FAMILIES];
+	struct callflow_nat_server servers[CALLFLOW_NAT_SERVERS];
+	struct callflow_nat_prediction predictions[CALLFLOW_NAT_PREDICTIONS];
+};
+
+typedef void callflow_nat_fn(const struct callflow_nat *nat, void *arg);
+
+/** Finds out about the network, a few seconds at most; then fn is called once, on the client's
+ * thread (not when the client is freed before). From CALLFLOW_SIGNED_IN on. 0; CALLFLOW_ESTATE
+ * before that, or while another test runs; CALLFLOW_ENOMEM. */
+CALLFLOW_API int callflow_nat_test(struct callflow_client *client, callflow_nat_fn *fn, void *arg);
+
 /* Service: users, tokens and what happened, with the access key. All functions here block. */
 
 struct callflow_service_options {

@@ -434,6 +434,7 @@ static void say_farewell(void *arg)
 	struct callflow_client *client = farewell->client;
 
 	client->closing = true;
+	client_nat_stop(client);
 	cf_timer_stop(&client->retry);
 	cf_timer_stop(&client->open_due);
 	CF_LIST_FOR_SAFE(it, &client->calls)

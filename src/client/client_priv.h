@@ -56,6 +56,7 @@ struct callflow_client {
 	bool announced;           /* CALLFLOW_SIGNED_IN was told */
 	bool lost;                /* CALLFLOW_RECONNECTING was told */
 	bool closing;
+	struct client_nat *nat;    /* the test that runs, or NULL */
 	unsigned quiet;            /* requests under way whose answers nobody needs */
 	struct farewell *farewell; /* set when the client leaves */
 	struct cf_list calls;
@@ -169,6 +170,10 @@ int client_call_hold(struct client_call *call, bool on);
 void client_call_restart(struct client_call *call);
 /** Asks the service which of the calls are still going on: we may have missed their end. */
 void client_check_calls(struct callflow_client *client);
+
+/* nat.c: what kind of network this is */
+/** Ends a test that runs without an answer. */
+void client_nat_stop(struct callflow_client *client);
 
 /* events.c: events of the service */
 void client_on_event(struct callflow_client *client, const struct cf_sse_event *event);

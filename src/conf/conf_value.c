@@ -225,7 +225,8 @@ static const struct {
 	[CF_CONF_ENUM] = {put_enum, sizeof(int64_t), false},
 	[CF_CONF_FLAGS] = {put_flag, sizeof(unsigned), true},
 	[CF_CONF_ADDRS] = {put_addr_item, sizeof(struct cf_conf_addrs), true},
-	[CF_CONF_IPS] = {put_public_item, sizeof(struct cf_conf_publics), true},
+	[CF_CONF_IPS] =
+		"a list of IP addresses, or behind 1:1 NAT [203.0.113.5/10.0.0.5]: public, own",
 	[CF_CONF_CIDRS] = {put_cidr_item, sizeof(struct cf_conf_cidrs), true},
 	[CF_CONF_USERS] = {put_none, sizeof(struct cf_conf_users), true},
 };

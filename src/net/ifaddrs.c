@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Room for what is filtered out again. */
 #define SCAN_MAX 128
@@ -150,17 +151,21 @@ int cf_ifaddrs_list(struct cf_ifaddr *addrs, size_t cap, enum cf_ifaddrs_loopbac
 	return (int)n;
 }
 
-bool cf_ifaddrs_has(const struct cf_addr *addr)
+int cf_ifaddrs_source(const struct cf_addr *addr, struct cf_addr *ret_source)
 {
-	struct cf_addr own;
-	struct ifaddrs *list;
-	bool found = false;
+	struct sockaddr_storage sa;
+	socklen_t len = cf_addr_to_sockaddr(addr, &sa);
+	int family = addr->family == CF_ADDR_IPV6 ? AF_INET6 : AF_INET;
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = CF_EUNREACH;
 
-	if (getifaddrs(&list) < 0)
-		return true;
-	for (const struct ifaddrs *it = list; it && !found; it = it->ifa_next)
-		found = it->ifa_addr && cf_addr_from_sockaddr(&own, it->ifa_addr) == 0 &&
-			cf_addr_ip_eq(&own, addr);
-	freeifaddrs(list);
-	return found;
+	if (fd < 0)
+		return CF_EIO;
+	if (connect(fd, (struct sockaddr *)&sa, len) == 0) {
+		len = sizeof(sa);
+		if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+			err = cf_addr_from_sockaddr(ret_source, (struct sockaddr *)&sa);
+	}
+	close(fd);
+	return err;
 }

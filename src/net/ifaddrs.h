@@ -34,8 +34,8 @@ enum cf_ifaddrs_loopback {
 CF_MUST_CHECK int cf_ifaddrs_list(
 	struct cf_ifaddr *addrs, size_t cap, enum cf_ifaddrs_loopback loopback);
 
-/** Whether an interface has this address, be it up or down: a pulled cable comes back. True where
- * that cannot be told. */
-bool cf_ifaddrs_has(const struct cf_addr *addr);
+/** The local address from which the kernel would send to addr (port 0 or more); nothing is sent. 0,
+ * CF_EUNREACH, CF_EIO. */
+CF_MUST_CHECK int cf_ifaddrs_source(const struct cf_addr *addr, struct cf_addr *ret_source);
 
 #endif
