@@ -25,6 +25,7 @@ WANDER = 2400           # samples a window may lie off the common lag
 FRAME = 80              # 10 ms: the grain of gaps
 RECOGNISED = 0.4
 WORD, STEP = 640, 160   # 80 ms, and 20 ms: what is looked for when it counts how long nothing was heard
+FAR = 16000             # samples that a change of path may shift what comes behind it
 TREMBLE = 16            # samples a word may lie off the lags around it
 UNHEARD = 0.25          # below this a word was not there: silence, or made up by the receiver
 
@@ -140,12 +141,12 @@ def gaps(sent, heard, lags):
     return holes * FRAME
 
 
-def lags_along(sent, heard, lag):
+def lags_along(sent, heard, lag, wander=WANDER):
     """(scores of all windows, middles of the recognised ones in sent, their lags), searching around a common lag."""
     scores, places, lags = [], [], []
     for start in range(max(0, -lag), min(len(sent), len(heard) - lag) - WINDOW + 1, HOP):
-        low = max(0, start + lag - WANDER)
-        score, at = match(sent[start:start + WINDOW], heard[low:start + lag + WINDOW + WANDER])
+        low = max(0, start + lag - wander)
+        score, at = match(sent[start:start + WINDOW], heard[low:start + lag + WINDOW + wander])
         scores.append(score)
         if score > RECOGNISED:
             places.append(start + WINDOW // 2)
@@ -167,7 +168,7 @@ def unheard(sent, heard):
     """[(start, length), ...] in ms of the sent sound: every stretch of it that was not heard, pauses in it included.
     What lies before the beginning and behind the end of heard does not count. None when nothing was recognised."""
     lag = common_lag(sent, heard)
-    _, places, lags = lags_along(sent, heard, lag) if lag is not None else ([], [], [])
+    _, places, lags = lags_along(sent, heard, lag, FAR) if lag is not None else ([], [], [])
     if not lags:
         return None
     places, lags = np.array(places), np.array(lags)
