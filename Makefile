@@ -72,6 +72,7 @@ check-integ: test-deps ## tests of the real daemon on loopback
 
 netlab: test-deps build ## a call through every pair of networks, as root
 	@netlab/netlab pairs $(ARGS)
+	@$(if $(ARGS),,netlab/netlab survive)
 
 bench: ## measure beside peers: ARGS='relay srtp --quick --write'; see docs/benchmarks.md
 	@tools/install-deps build bench

@@ -203,6 +203,13 @@ class SurvivalDesk(Desk):
         self.serve(self.relay)
         return time.monotonic() - start
 
+    def stop(self):
+        """At once: allocations of clients whose network went away live on until they expire, and draining waits for them."""
+        if self.daemon.child.poll() is None:
+            self.daemon.child.terminate()
+            time.sleep(SETTLE_S)
+        return super().stop()
+
     def server_packets(self):
         """Packets that have passed the server's cable, both ways."""
         with self.lab.inside("srv"):
