@@ -225,8 +225,7 @@ static const struct {
 	[CF_CONF_ENUM] = {put_enum, sizeof(int64_t), false},
 	[CF_CONF_FLAGS] = {put_flag, sizeof(unsigned), true},
 	[CF_CONF_ADDRS] = {put_addr_item, sizeof(struct cf_conf_addrs), true},
-	[CF_CONF_IPS] =
-		"a list of IP addresses, or behind 1:1 NAT [203.0.113.5/10.0.0.5]: public, own",
+	[CF_CONF_IPS] = {put_public_item, sizeof(struct cf_conf_publics), true},
 	[CF_CONF_CIDRS] = {put_cidr_item, sizeof(struct cf_conf_cidrs), true},
 	[CF_CONF_USERS] = {put_none, sizeof(struct cf_conf_users), true},
 };
@@ -306,8 +305,7 @@ static const char *const WANTS[] = {
 	[CF_CONF_BOOL] = "true or false",
 	[CF_CONF_SECRET] = "a text in one line",
 	[CF_CONF_ADDRS] = "a list of addresses such as [192.0.2.1:3478, \"[2001:db8::1]:3478\"]",
-	[CF_CONF_IPS] = "a list of addresses without port such as [192.0.2.1, \"2001:db8::1\"], or "
-			"[203.0.113.5/10.0.0.5] behind 1:1 NAT: public, then own",
+	[CF_CONF_IPS] = "a list of addresses without port; [203.0.113.5/10.0.0.5] behind 1:1 NAT",
 	[CF_CONF_CIDRS] = "a list of networks such as [10.0.0.0/8, \"fd00::/8\"]",
 	[CF_CONF_USERS] =
 		"a mapping of names (without colon) to passwords such as {name: password}",
