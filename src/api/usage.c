@@ -31,12 +31,15 @@ static void text_of(char *out, size_t cap, struct cf_view text)
 	snprintf(out, cap, "%.*s", (int)text.len, (const char *)text.p);
 }
 
-static void relay_trace(
-	struct cf_api *api, const struct cf_api_relay_usage *usage, const char *call, bool first)
+static void relay_trace(struct cf_api *api, const struct cf_api_relay_usage *usage,
+	const char *call, const char *user, bool first)
 {
-	json_t *detail = json_pack("{s:s,s:s,s:I,s:I}", "allocation", usage->id, "transport",
-		usage->transport, "bytesFromClient", (json_int_t)usage->client_in_bytes,
-		"bytesToClient", (json_int_t)usage->client_out_bytes);
+	json_t *detail = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "allocation", usage->id,
+		"user", user, "transport", usage->transport, "bytesFromClient",
+		(json_int_t)usage->client_in_bytes, "bytesToClient",
+		(json_int_t)usage->client_out_bytes, "bytesFromPeer",
+		(json_int_t)usage->peer_in_bytes, "bytesToPeer", (json_int_t)usage->peer_out_bytes,
+		"durationMs", (json_int_t)(usage->end_wall_ms - usage->start_wall_ms));
 	char *text = detail ? cf_json_text(detail, NULL) : NULL;
 
 	/* The call may be over, or its trace full: the usage row says it all the same. */
@@ -78,7 +81,7 @@ void cf_api_relay_usage(struct cf_api *api, const struct cf_api_relay_usage *u, 
 	api->n_relays += first && !u->ended;
 	api->n_relays -= u->ended && api->n_relays > 0;
 	if (*call && (first || u->ended))
-		relay_trace(api, u, call, first);
+		relay_trace(api, u, call, user, first);
 	if (*call && u->budget_used_up)
 		cf_call_relay_budget_used_up(api->domain, call, cf_api_now(api));
 }

@@ -188,6 +188,18 @@ static bool rings(const struct cf_call *call)
 	return false;
 }
 
+static void trace_ringing(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
+{
+	CF_LIST_FOR(it, &call->participants[CF_CALLEE].legs)
+	{
+		const struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+
+		if (leg->state == CF_LEG_RINGING)
+			cf_call_trace_ringing(domain, call, leg->endpoint, now);
+	}
+}
+
 int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
 	const struct cf_call_start *start, struct cf_call_time now,
 	char ret_call_id[static CF_CALL_ID_MAX])
@@ -214,10 +226,8 @@ int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller
 	domain->n_open++;
 	caller->n_calls++;
 	memcpy(ret_call_id, call->id, CF_CALL_ID_MAX);
-	cf_call_trace_step(domain, call, "call", "started", caller->id,
-		json_pack("{s:s,s:s}", "from", call->participants[CF_CALLER].raw_id, "to",
-			call->participants[CF_CALLEE].raw_id),
-		now);
+	cf_call_trace_started(domain, call, now);
+	trace_ringing(domain, call, now);
 	cf_call_deadline_at(domain, now.us + domain->options.setup_timeout_us);
 	cf_call_changed(domain, call);
 	cf_call_events_post(domain, &events);
@@ -319,7 +329,7 @@ int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 	for (size_t i = 0; i < CF_PARTICIPANTS; i++)
 		cf_leg_record(domain, call->participants[i].active, false, now);
 	cf_call_deadline_at(domain, now.us + domain->options.leg_record_us);
-	cf_call_trace_step(domain, call, "call", "accepted", endpoint->id, NULL, now);
+	cf_call_trace_described(domain, call, "accepted", endpoint, sdp, now);
 	cf_call_changed(domain, call);
 	return 0;
 }
@@ -599,8 +609,8 @@ int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
 	call->offer_us = now.us;
 	leg->n_candidates = 0;
 	cf_call_changed(domain, call);
-	cf_call_trace_step(domain, call, "call",
-		answer ? "renegotiate-answer" : "renegotiate-offer", endpoint->id, NULL, now);
+	cf_call_trace_described(domain, call, answer ? "renegotiate-answer" : "renegotiate-offer",
+		endpoint, sdp, now);
 	return 0;
 }
 

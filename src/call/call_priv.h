@@ -97,7 +97,8 @@ struct cf_call {
 	char *sdp;        /* the offer, for devices that come late; NULL once accepted */
 	char *custom_context;
 	uint32_t trace_seq;
-	bool relayed; /* so said the last report that named a path */
+	size_t trace_bytes; /* of details so far */
+	bool relayed;       /* so said the last report that named a path */
 	char id[CF_CALL_ID_MAX];
 };
 
@@ -154,10 +155,21 @@ void cf_call_endpoint_lost(
 	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now);
 void cf_leg_record(
 	struct cf_call_domain *domain, struct cf_leg *leg, bool ended, struct cf_call_time now);
+void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call);
+void cf_call_deadline_at(struct cf_call_domain *domain, uint64_t due_us);
+
+/* ---- trace.c ---- */
+
 /** Adds a trace entry; detail is taken (may be NULL). */
 void cf_call_trace_step(struct cf_call_domain *domain, struct cf_call *call, const char *room,
 	const char *kind, const char *endpoint_id, json_t *detail, struct cf_call_time now);
-void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call);
-void cf_call_deadline_at(struct cf_call_domain *domain, uint64_t due_us);
+/** The call as it begins: who calls whom, with which candidates. */
+void cf_call_trace_started(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now);
+void cf_call_trace_ringing(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_call_endpoint *endpoint, struct cf_call_time now);
+/** A description came: "accepted" and renegotiations. */
+void cf_call_trace_described(struct cf_call_domain *domain, struct cf_call *call, const char *kind,
+	const struct cf_call_endpoint *endpoint, const char *sdp, struct cf_call_time now);
 
 #endif

@@ -285,7 +285,8 @@ static struct cf_call_endpoint *endpoint_new(
 }
 
 /* Calls that ring the user ring the new device too; no memory means that this one stays silent. */
-static void ring_late(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint)
+static void ring_late(
+	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now)
 {
 	CF_LIST_FOR(it, &endpoint->user->ringing)
 	{
@@ -293,10 +294,12 @@ static void ring_late(struct cf_call_domain *domain, struct cf_call_endpoint *en
 		struct cf_list events;
 
 		cf_list_init(&events);
-		if (cf_call_ring(call, endpoint, &events) == 0)
-			cf_call_events_post(domain, &events);
-		else
+		if (cf_call_ring(call, endpoint, &events) < 0) {
 			cf_call_events_drop(&events);
+			continue;
+		}
+		cf_call_events_post(domain, &events);
+		cf_call_trace_ringing(domain, call, endpoint, now);
 	}
 }
 
@@ -349,7 +352,7 @@ int cf_call_endpoint_add(struct cf_call_domain *domain, const struct cf_call_end
 	cf_list_push(&user->endpoints, &endpoint->user_link);
 	if (!endpoint->internal)
 		cf_call_deadline_at(domain, now.us + domain->options.endpoint_timeout_us);
-	ring_late(domain, endpoint);
+	ring_late(domain, endpoint, now);
 	*ret_endpoint = endpoint;
 	return 0;
 }

@@ -32,7 +32,10 @@
 #define CF_CALL_CANDIDATE_MAX 512      /* text of one, bytes */
 #define CF_CALL_MID_MAX 64
 #define CF_CALL_TRACE_MAX 512 /* entries of one call */
-#define CF_CALL_LEGS_MAX 32   /* devices of one participant that ring */
+/* Details of one call's trace, bytes: the rest is left out. Twice that (a restart in between) is
+ * still less than an answer may have. */
+#define CF_CALL_TRACE_BYTES_MAX (400 * 1024)
+#define CF_CALL_LEGS_MAX 32 /* devices of one participant that ring */
 
 /* Both clocks, read together. */
 struct cf_call_time {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls, legs and candidates as objects; records and traces; looking at them. */
+/* Calls, legs and candidates as objects; records; looking at them. */
 #include "base/mem.h"
 #include "call/call_priv.h"
 
@@ -140,7 +140,7 @@ struct cf_call *cf_call_find(const struct cf_call_domain *domain, const char *ca
 	return node ? CF_CONTAINER_OF(node, struct cf_call, node) : NULL;
 }
 
-/* ---- records and traces ---- */
+/* ---- records ---- */
 
 void cf_leg_record(
 	struct cf_call_domain *domain, struct cf_leg *leg, bool ended, struct cf_call_time now)
@@ -162,49 +162,6 @@ void cf_leg_record(
 		.code = leg->call->end.code,
 		.subcode = leg->call->end.subcode};
 	domain->ports.leg(&record, domain->arg);
-}
-
-static void trace_text(struct cf_call_domain *domain, struct cf_call *call, const char *room,
-	const char *kind, const char *endpoint_id, const char *detail, struct cf_call_time now)
-{
-	struct cf_call_trace entry = {.call_id = call->id,
-		.seq = ++call->trace_seq,
-		.wall_ms = now.wall_ms,
-		.room = room,
-		.kind = kind,
-		.endpoint_id = endpoint_id,
-		.detail = detail};
-
-	domain->ports.trace(&entry, domain->arg);
-}
-
-void cf_call_trace_step(struct cf_call_domain *domain, struct cf_call *call, const char *room,
-	const char *kind, const char *endpoint_id, json_t *detail, struct cf_call_time now)
-{
-	/* The end of the story always finds room. */
-	bool full = call->trace_seq >= CF_CALL_TRACE_MAX && strcmp(kind, "ended") != 0;
-	char *text = NULL;
-
-	if (domain->ports.trace && !full) {
-		text = detail ? cf_json_text(detail, NULL) : NULL;
-		trace_text(domain, call, room, kind, endpoint_id, text, now);
-	}
-	cf_free(text);
-	cf_json_free(detail);
-}
-
-int cf_call_trace_add(struct cf_call_domain *domain, const char *call_id, const char *room,
-	const char *kind, const char *detail, struct cf_call_time now)
-{
-	struct cf_call *call = cf_call_find(domain, call_id);
-
-	if (!call)
-		return CF_ENOTFOUND;
-	if (call->trace_seq >= CF_CALL_TRACE_MAX)
-		return CF_ELIMIT;
-	if (domain->ports.trace)
-		trace_text(domain, call, room, kind, NULL, detail, now);
-	return 0;
 }
 
 void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call)

@@ -108,7 +108,9 @@ struct client_call {
 	json_t *ice_servers; /* bound to this call */
 	struct cf_defer defer;
 	struct cf_timer timer; /* time-out of setting up */
-	uint64_t placed_us;
+	uint64_t placed_us;    /* or accepted */
+	uint64_t gathered_us;  /* 0: not yet */
+	uint64_t first_rtp_us; /* first audio of the other side, 0: none yet */
 	bool connected_once;
 	bool hangup_due;  /* hung up before the service had named it */
 	unsigned pending; /* answers under way that need the call: it lives until they are in */
@@ -191,8 +193,10 @@ void client_take_candidates(struct client_call *call, const json_t *candidates, 
 void client_send_candidates(struct client_call *call);
 /** The candidates told so far are of no more use: all will come anew. */
 void client_forget_candidates(struct client_call *call);
+
+/* report.c: what we tell the service for the call's trace */
 void client_report(struct client_call *call, const char *kind);
-/** A report of a change of path. */
+/** The path changed; gap_ms: for how long nothing had been heard on the one before. */
 void client_report_path(struct client_call *call, const char *cause, uint32_t gap_ms);
 
 #endif

@@ -30,6 +30,8 @@ static void on_gathered(void *arg)
 	struct client_call *call = arg;
 
 	call->gathered = true;
+	if (!call->gathered_us)
+		call->gathered_us = cf_loop_now_us(call->client->loop);
 	if (call->described)
 		client_send_candidates(call);
 }
@@ -88,6 +90,8 @@ static void on_rtp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
 {
 	struct client_call *call = arg;
 
+	if (!call->first_rtp_us)
+		call->first_rtp_us = now_us;
 	/* The other side may be connected a moment before us: its first words count. */
 	if (!call->audio_started && call->state == CALL_CONNECTING)
 		start_audio(call);
@@ -177,7 +181,8 @@ static void on_path(
 	if (call->state != CALL_CONNECTED)
 		return;
 	emit_path(call, CALLFLOW_PATH, path, name, gap_ms);
-	if (call->state == CALL_CONNECTED)
+	/* The first one is in the report on connecting. */
+	if (call->state == CALL_CONNECTED && cause != CF_PEER_CAUSE_FIRST)
 		client_report_path(call, name, gap_ms);
 }
 
@@ -446,112 +451,4 @@ void client_send_candidates(struct client_call *call)
 {
 	/* At the end of the turn: several candidates of one turn go in one request. */
 	cf_defer_set(&call->defer, call->client->loop, flush_candidates, call);
-}
-
-/* Reports */
-
-static json_t *candidate_json(const struct cf_ice_candidate *candidate)
-{
-	char ip[CF_ADDR_TEXT_MAX];
-
-	return json_pack("{s:s, s:s, s:i}", "type", cf_ice_type_name(candidate->type), "address",
-		cf_addr_ip_text(&candidate->addr, ip), "port", (int)candidate->addr.port);
-}
-
-static const char *pair_state_name(enum cf_ice_pair_state state)
-{
-	static const char *const names[] = {[CF_ICE_PAIR_WAITING] = "waiting",
-		[CF_ICE_PAIR_IN_PROGRESS] = "in-progress",
-		[CF_ICE_PAIR_SUCCEEDED] = "succeeded",
-		[CF_ICE_PAIR_FAILED] = "failed"};
-
-	return names[state];
-}
-
-static json_t *pairs_json(const struct client_call *call)
-{
-	json_t *list = json_array();
-	struct cf_ice_pair_info pair;
-
-	for (size_t i = 0; i < 64 && cf_ice_agent_pair(cf_peer_agent(call->peer), i, &pair); i++)
-		json_array_append_new(list,
-			json_pack("{s:o, s:o, s:s, s:i, s:s, s:i, s:i, s:i, s:b, s:b}", "local",
-				candidate_json(&pair.local), "remote", candidate_json(&pair.remote),
-				"state", pair_state_name(pair.state), "relays", (int)pair.relays,
-				"result", cf_ice_pair_error_text(pair.error), "requests",
-				(int)pair.requests, "responses", (int)pair.responses, "rttUs",
-				(int)pair.rtt_us, "nominated", pair.nominated, "selected",
-				pair.selected));
-	return list;
-}
-
-static json_t *path_json(const struct client_call *call)
-{
-	static const char *const kinds[] = {[CF_ICE_PATH_DIRECT] = "direct",
-		[CF_ICE_PATH_REFLEXIVE] = "reflexive",
-		[CF_ICE_PATH_RELAYED] = "relayed"};
-	struct cf_ice_path path;
-
-	if (!cf_peer_path(call->peer, &path))
-		return json_null();
-	return json_pack("{s:s, s:s, s:i, s:o, s:o}", "kind", kinds[path.kind], "transport",
-		cf_ice_via_name(path.via), "relays", (int)path.relays, "local",
-		candidate_json(&path.local), "remote", candidate_json(&path.remote));
-}
-
-static json_t *stats_json(const struct client_call *call)
-{
-	struct callflow_stats stats = {0};
-
-	if (call->audio)
-		cf_audio_stats(call->audio, &stats);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "packetsSent",
-		(json_int_t)stats.packets_sent, "bytesSent", (json_int_t)stats.bytes_sent,
-		"packetsReceived", (json_int_t)stats.packets_received, "bytesReceived",
-		(json_int_t)stats.bytes_received, "packetsLost", (json_int_t)stats.packets_lost,
-		"jitterMs", stats.jitter_ms, "rttMs", stats.rtt_ms);
-}
-
-static json_t *candidates_json(const struct client_call *call,
-	bool (*get)(const struct cf_ice_agent *, size_t, struct cf_ice_candidate *))
-{
-	json_t *list = json_array();
-	struct cf_ice_candidate candidate;
-
-	for (size_t i = 0; i < 64 && get(cf_peer_agent(call->peer), i, &candidate); i++)
-		json_array_append_new(list, candidate_json(&candidate));
-	return list;
-}
-
-static json_t *report_json(const struct client_call *call, const char *kind)
-{
-	char why[WHY_MAX];
-
-	cf_peer_why(call->peer, why, sizeof(why));
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "kind", kind, "localCandidates",
-		candidates_json(call, cf_ice_agent_local), "remoteCandidates",
-		candidates_json(call, cf_ice_agent_remote), "path", path_json(call), "why", why,
-		"pairs", pairs_json(call), "stats", stats_json(call));
-}
-
-/* Takes report. */
-static void send_report(struct client_call *call, json_t *report)
-{
-	if (report)
-		client_call_request(call, "report", json_pack("{s:o}", "report", report), NULL);
-}
-
-void client_report(struct client_call *call, const char *kind)
-{
-	if (call->peer && call->id[0])
-		send_report(call, report_json(call, kind));
-}
-
-void client_report_path(struct client_call *call, const char *cause, uint32_t gap_ms)
-{
-	json_t *report = report_json(call, "path");
-
-	json_object_set_new(report, "cause", json_string(cause));
-	json_object_set_new(report, "gapMs", json_integer(gap_ms));
-	send_report(call, report);
 }

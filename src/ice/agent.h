@@ -306,6 +306,17 @@ bool cf_ice_agent_local(
 bool cf_ice_agent_remote(
 	const struct cf_ice_agent *agent, size_t i, struct cf_ice_candidate *ret_candidate);
 
+enum cf_ice_stun_state {
+	CF_ICE_STUN_UNUSED, /* no base of its family */
+	CF_ICE_STUN_ASKING,
+	CF_ICE_STUN_ANSWERED,
+	CF_ICE_STUN_NO_ANSWER,
+};
+
+/** How a STUN server behaves, over all bases. *ret_answered_us: when it answered first, or 0. */
+enum cf_ice_stun_state cf_ice_agent_stun(
+	const struct cf_ice_agent *agent, const struct cf_addr *server, uint64_t *ret_answered_us);
+
 /** One sentence or a few for people: the path in use, each better pair and what failed on it; or
  * why there is no path. Cut off with "..." when it does not fit. Returns text. */
 const char *cf_ice_agent_why(const struct cf_ice_agent *agent, char *text, size_t cap);

@@ -148,6 +148,28 @@ bool cf_ice_agent_remote(
 	return false;
 }
 
+enum cf_ice_stun_state cf_ice_agent_stun(
+	const struct cf_ice_agent *agent, const struct cf_addr *server, uint64_t *ret_answered_us)
+{
+	enum cf_ice_stun_state state = CF_ICE_STUN_UNUSED;
+
+	*ret_answered_us = 0;
+	for (size_t i = 0; i < ICE_MAX_GATHERS; i++) {
+		const struct ice_gather *gather = &agent->gathers[i];
+
+		if (!gather->used || !cf_addr_eq(server, &agent->servers[gather->server]))
+			continue;
+		if (state == CF_ICE_STUN_UNUSED)
+			state = CF_ICE_STUN_NO_ANSWER;
+		if (gather->state == ICE_GATHER_ASKING)
+			state = CF_ICE_STUN_ASKING;
+		if (gather->answered_us &&
+			(!*ret_answered_us || gather->answered_us < *ret_answered_us))
+			*ret_answered_us = gather->answered_us;
+	}
+	return *ret_answered_us ? CF_ICE_STUN_ANSWERED : state;
+}
+
 /* Text that is cut off rather than overrun. */
 struct out {
 	char *p;

@@ -380,6 +380,8 @@ bool ice_gather_response(struct cf_ice_agent *agent, uint8_t slot, const struct 
 	if (mapped.family != agent->bases[slot].addr.family || mapped.port == 0)
 		return true;
 	gather->state = ICE_GATHER_OK;
+	if (!gather->answered_us)
+		gather->answered_us = agent->now_us;
 	/* No room or memory for it: a candidate less, the rest works on. */
 	(void)!add_mapped(agent, slot, &mapped, src);
 	return true;

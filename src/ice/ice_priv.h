@@ -152,6 +152,7 @@ struct ice_gather {
 	bool used;
 	uint8_t slot, server;
 	enum ice_gather_state state;
+	uint64_t answered_us; /* first; 0: not yet */
 	bool icmp;
 	struct cf_stun_txn txn;
 	uint64_t again_us; /* keep-alive, while no transaction runs */

@@ -476,3 +476,13 @@ uint64_t cf_peer_connected_us(const struct cf_peer *peer)
 {
 	return peer->connected_us;
 }
+
+uint64_t cf_peer_dtls_started_us(const struct cf_peer *peer)
+{
+	return peer->dtls_started_us;
+}
+
+uint64_t cf_peer_dtls_done_us(const struct cf_peer *peer)
+{
+	return peer->dtls_done_us;
+}

@@ -161,6 +161,25 @@ const char *cf_peer_why(const struct cf_peer *peer, char *text, size_t cap);
 /** The agent, for its pairs and candidates; borrowed. */
 const struct cf_ice_agent *cf_peer_agent(const struct cf_peer *peer);
 
+/* A STUN or TURN server and what came of it. */
+struct cf_peer_server_info {
+	const char *url;     /* valid as long as the peer */
+	struct cf_addr addr; /* no family: not looked up yet, or not to be found */
+	bool turn;
+	const char *state; /* "resolving", "unknown-host", "unused", "asking", "answered",
+			    * "no-answer"; TURN: "waiting", "connecting", "connected", "allocating",
+			    * "allocated", "released", "given-up". Static storage. */
+	unsigned code;     /* of TURN's last refusal, 0 none */
+	uint64_t done_us;  /* first answered, or allocated; 0 not yet. Of the loop's clock */
+};
+
+/** The i-th server in the order in which they were added; false past the end. */
+bool cf_peer_server(const struct cf_peer *peer, size_t i, struct cf_peer_server_info *ret_info);
+
+/** When DTLS began and when the keys were there; 0: not yet. Microseconds of the loop's clock. */
+uint64_t cf_peer_dtls_started_us(const struct cf_peer *peer);
+uint64_t cf_peer_dtls_done_us(const struct cf_peer *peer);
+
 /** When the first check could go out (both descriptions known), and when media could flow; 0: not
  * yet. Microseconds of the loop's clock. */
 uint64_t cf_peer_checking_us(const struct cf_peer *peer);

@@ -58,6 +58,8 @@ struct peer_server {
 	bool allocated;
 	bool extra;      /* for the other address family, beside an allocation that stands */
 	bool ipv6_tried; /* the relay had no IPv4 to give */
+	uint64_t allocated_us;
+	unsigned code; /* of its last refusal */
 };
 
 struct peer_tcp;
@@ -98,7 +100,7 @@ struct cf_peer {
 	struct cf_ice_path told;
 	enum cf_peer_cause cause; /* of the change of path that is to be told */
 	uint32_t gap_ms;
-	uint64_t checking_us, connected_us;
+	uint64_t checking_us, dtls_started_us, dtls_done_us, connected_us;
 	char failure[160];
 };
 

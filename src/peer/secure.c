@@ -45,10 +45,14 @@ void peer_secure_pump(struct cf_peer *peer)
 	if (peer->n_early > 0)
 		peer_secure_replay_early(peer);
 	start_on_path(peer);
+	if (peer->path_known && !peer->dtls_started_us)
+		peer->dtls_started_us = now_us;
 	if (cf_dtls_deadline(peer->dtls) <= now_us)
 		cf_dtls_tick(peer->dtls, now_us);
 	while (peer->path_known && (n = cf_dtls_output(peer->dtls, flight, sizeof(flight))) > 0)
 		peer_send(peer, peer->path.base, &peer->path.to, flight, (size_t)n);
+	if (!peer->dtls_done_us && cf_dtls_state(peer->dtls) == CF_DTLS_CONNECTED)
+		peer->dtls_done_us = now_us;
 	if (cf_dtls_state(peer->dtls) == CF_DTLS_FAILED)
 		peer->secure_err = cf_dtls_error(peer->dtls);
 }

@@ -513,6 +513,54 @@ static void trace_limit(void **state)
 		cf_call_trace_add(w.domain, "nosuch", "ice", "check", NULL, w.now), CF_ENOTFOUND);
 }
 
+/* Devices write much of a trace: so many bytes and no more, and the end is told all the same. */
+static void trace_bytes_limit(void **state)
+{
+	struct cf_call_endpoint *alice = world_device(&w, ALICE, NULL);
+	char *report = malloc(40001);
+	int n = 0;
+
+	(void)state;
+	world_device(&w, BOB, NULL);
+	assert_int_equal(world_call(&w, alice, BOB, id), 0);
+	memset(report, ' ', 40000);
+	report[40000] = 0;
+	memcpy(report, "{\"a\":\"", 6);
+	memset(report + 6, 'x', 39992);
+	memcpy(report + 39998, "\"}", 2);
+	for (; n < 20; n++) {
+		assert_int_equal(cf_call_report(w.domain, id, alice, report, w.now), 0);
+		assert_string_equal(w.last_trace, "report");
+		if (strstr(w.last_detail, "omitted"))
+			break;
+	}
+	assert_true(n >= 8 && n <= 10);
+	assert_true(w.trace_bytes <= CF_CALL_TRACE_BYTES_MAX + 200);
+	assert_int_equal(cf_call_hangup(w.domain, id, alice, false, NULL, w.now), 0);
+	assert_non_null(strstr(w.last_detail, "\"code\":487"));
+	free(report);
+}
+
+/* What a description offers is told: its candidates, and nothing else of it. */
+static void trace_of_descriptions(void **state)
+{
+	struct cf_call_endpoint *alice = world_device(&w, ALICE, "Alice");
+	struct cf_call_endpoint *bob = world_device(&w, BOB, "Bob");
+
+	(void)state;
+	assert_int_equal(world_call(&w, alice, BOB, id), 0);
+	assert_string_equal(w.last_trace, "ringing");
+	assert_non_null(strstr(w.last_detail, "\"name\":\"Bob\""));
+	assert_int_equal(cf_call_accept(w.domain, id, bob,
+				 "v=0\r\na=ice-pwd:secret\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ "
+				 "host\r\na=candidate:2\n",
+				 w.now),
+		0);
+	assert_string_equal(w.last_detail,
+		"{\"name\":\"Bob\",\"candidates\":[\"candidate:1 1 udp 1 192.0.2.1 9 typ host\","
+		"\"candidate:2\"]}");
+}
+
 static void metering(void **state)
 {
 	struct cf_call_endpoint *alice = world_device(&w, ALICE, NULL);
@@ -744,6 +792,8 @@ int main(void)
 		TEST(strangers),
 		TEST(limits),
 		TEST(trace_limit),
+		TEST(trace_bytes_limit),
+		TEST(trace_of_descriptions),
 		TEST(metering),
 		TEST(ended_calls_are_forgotten),
 		TEST(restart_in_call),

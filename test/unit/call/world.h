@@ -37,6 +37,8 @@ struct world {
 	size_t n_seen, n_taken;
 	size_t n_traces, n_legs, n_legs_ended, n_wakes, n_changed, n_gone;
 	char last_trace[64];
+	char last_detail[512]; /* its beginning */
+	size_t trace_bytes;
 	int last_code, last_subcode;
 };
 
@@ -51,6 +53,8 @@ static inline void world_trace(const struct cf_call_trace *entry, void *arg)
 
 	w->n_traces++;
 	snprintf(w->last_trace, sizeof(w->last_trace), "%s", entry->kind);
+	snprintf(w->last_detail, sizeof(w->last_detail), "%s", entry->detail ? entry->detail : "");
+	w->trace_bytes += entry->detail ? strlen(entry->detail) : 0;
 }
 
 static inline void world_leg(const struct cf_call_leg_record *record, void *arg)
