@@ -4,6 +4,7 @@
  * as long as the stream's queue is short. A client that makes work without asking for anything
  * (resets, pings, settings) runs out of patience and is sent away.
  */
+#include "http/http2_mem.h"
 #include "http/http_priv.h"
 
 #include "base/clock.h"
@@ -574,33 +575,9 @@ static void on_close(struct cf_stream *stream, int err, void *arg)
 static const struct cf_stream_ops ops = {
 	.on_data = on_data, .on_drain = on_drain, .on_close = on_close};
 
-static void *mem_malloc(size_t size, void *arg)
-{
-	(void)arg;
-	return cf_alloc(size);
-}
-
-static void mem_free(void *p, void *arg)
-{
-	(void)arg;
-	cf_free(p);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *arg)
-{
-	(void)arg;
-	return cf_calloc(count, size);
-}
-
-static void *mem_realloc(void *p, size_t size, void *arg)
-{
-	(void)arg;
-	return cf_realloc(p, size);
-}
-
 static int new_session(struct http2 *c)
 {
-	nghttp2_mem mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
+	nghttp2_mem mem = cf_http2_mem;
 	nghttp2_session_callbacks *callbacks = NULL;
 	nghttp2_option *option = NULL;
 	int failed = nghttp2_session_callbacks_new(&callbacks);
