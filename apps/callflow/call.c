@@ -155,6 +155,7 @@ static void json_stats(const struct callflow_stats *stats)
 	cli_json_number("framesConcealed", (double)stats->frames_concealed);
 	cli_json_number("jitterMs", stats->jitter_ms);
 	cli_json_number("rttMs", stats->rtt_ms);
+	cli_json_number("firstAudioMs", stats->first_audio_ms);
 	cli_json_close();
 }
 

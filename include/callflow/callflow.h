@@ -105,7 +105,8 @@ struct callflow_stats {
 	uint64_t packets_lost;     /* of those that the peer sent to us */
 	uint64_t frames_concealed; /* 20 ms frames that were made up */
 	double jitter_ms;
-	double rtt_ms; /* 0 while unknown */
+	double rtt_ms;           /* 0 while unknown */
+	uint32_t first_audio_ms; /* from placing or accepting to the first frame played, 0: none */
 };
 
 struct callflow_event {

@@ -36,6 +36,7 @@ struct cf_audio {
 	struct cf_sound *sound;
 	struct cf_media_sender *sender;
 	struct cf_media_receiver *receiver;
+	uint64_t first_played_us; /* 0: nothing of the peer was played yet */
 	char cname[CNAME_MAX];
 	uint64_t next_frame_us;
 	uint64_t next_report_us;
@@ -224,11 +225,24 @@ static void tell_digits(struct cf_audio *audio)
 	}
 }
 
+/* The first frame that came from the peer, not made up, has just been taken. */
+static void note_first(struct cf_audio *audio)
+{
+	struct cf_media_receiver_stats stats;
+
+	if (audio->first_played_us)
+		return;
+	cf_media_receiver_stats(audio->receiver, cf_loop_now_us(audio->loop), &stats);
+	if (stats.decoded)
+		audio->first_played_us = cf_loop_now_us(audio->loop);
+}
+
 static void play_frame(struct cf_audio *audio, uint64_t now_us)
 {
 	int16_t pcm[CF_OPUS_FRAME];
 
 	cf_media_receiver_pull(audio->receiver, pcm, now_us);
+	note_first(audio);
 	if (!audio->recv)
 		memset(pcm, 0, sizeof(pcm));
 	if (audio->write)
@@ -378,7 +392,8 @@ void cf_audio_rtcp(struct cf_audio *audio, const uint8_t *packet, size_t n, uint
 	}
 }
 
-void cf_audio_stats(const struct cf_audio *audio, struct callflow_stats *ret_stats)
+void cf_audio_stats(
+	const struct cf_audio *audio, uint64_t placed_us, struct callflow_stats *ret_stats)
 {
 	struct cf_media_receiver_stats received;
 	const struct cf_rtp_source *source;
@@ -397,6 +412,9 @@ void cf_audio_stats(const struct cf_audio *audio, struct callflow_stats *ret_sta
 		.frames_concealed = received.concealed,
 		.rtt_ms = sent->rtt_us > 0 ? (double)sent->rtt_us / 1000 : 0};
 	source = cf_media_receiver_source(audio->receiver);
+	if (audio->first_played_us > placed_us)
+		ret_stats->first_audio_ms =
+			(uint32_t)((audio->first_played_us - placed_us) / CF_US_PER_MS);
 	if (source->started)
 		ret_stats->jitter_ms = (double)cf_rtp_source_jitter_us(source) / 1000;
 }

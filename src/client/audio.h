@@ -52,6 +52,9 @@ CF_MUST_CHECK int cf_audio_dtmf(struct cf_audio *audio, const char *keys);
 void cf_audio_rtp(struct cf_audio *audio, const uint8_t *packet, size_t n, uint64_t now_us);
 void cf_audio_rtcp(struct cf_audio *audio, const uint8_t *packet, size_t n, uint64_t now_us);
 
-void cf_audio_stats(const struct cf_audio *audio, struct callflow_stats *ret_stats);
+/** placed_us: when the call was placed or accepted, which the first frame played is counted from.
+ */
+void cf_audio_stats(
+	const struct cf_audio *audio, uint64_t placed_us, struct callflow_stats *ret_stats);
 
 #endif

@@ -108,7 +108,7 @@ void client_call_end(
 	call->hangup_due = tell_service && !call->id[0] && call->pending > 0;
 	call->state = CALL_ENDED;
 	if (call->audio)
-		cf_audio_stats(call->audio, &stats);
+		cf_audio_stats(call->audio, call->placed_us, &stats);
 	cf_timer_stop(&call->timer);
 	cf_timer_stop(&call->restart);
 	cf_defer_cancel(&call->defer);

@@ -151,7 +151,7 @@ static json_t *stats_json(const struct client_call *call)
 	struct callflow_stats stats = {0};
 
 	if (call->audio)
-		cf_audio_stats(call->audio, &stats);
+		cf_audio_stats(call->audio, call->placed_us, &stats);
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "packetsSent",
 		(json_int_t)stats.packets_sent, "bytesSent", (json_int_t)stats.bytes_sent,
 		"packetsReceived", (json_int_t)stats.packets_received, "bytesReceived",

@@ -16,7 +16,7 @@ from daemon import Daemon
 from library_binding import Client, Type
 
 ECHO = "8:echo123"
-END_KEYS = {"packetsSent", "bytesSent", "packetsReceived", "bytesReceived", "loss", "jitterMs", "rttMs"}
+END_KEYS = {"packetsSent", "bytesSent", "packetsReceived", "bytesReceived", "loss", "jitterMs", "rttMs", "firstAudioMs"}
 
 
 def check_path(path, kind, relays):
@@ -52,12 +52,14 @@ def echo(daemon, folder):
         assert [event["event"] for event in call] == ["ringing", "connecting", "connected", "inputEnded", "ended"], str(cli)
         assert len({event["callId"] for event in call}) == 1 and {event["peer"] for event in call} == {ECHO}, str(cli)
         assert cli.names().count("ready") == 1, str(cli)
-        check_connected(cli.expect("connected"))
+        connected = cli.expect("connected")
+        check_connected(connected)
         ended = cli.expect("ended")
     check_ended(ended)
     stats = ended["stats"]
     assert END_KEYS <= set(stats) and stats["packetsSent"] >= 150 and stats["packetsReceived"] >= 140, stats
     assert stats["bytesReceived"] > 1000 and 0 <= stats["loss"] < 0.1 and 0 < stats["rttMs"] < 500, stats
+    assert connected["setupMs"] <= stats["firstAudioMs"] < 15000, stats
     result = heard(sent, got)
     assert result["gapsMs"] <= 100 and result["matchedMs"] >= 2500, result
 

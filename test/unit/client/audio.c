@@ -147,15 +147,21 @@ static void talk(void **state)
 {
 	struct half a = {.frames_left = 20}, b = {.frames_left = 1000};
 	struct cf_loop *loop = cf_loop_new();
+	uint64_t start_us = cf_loop_now_us(loop);
 	struct callflow_stats stats;
 
 	(void)state;
 	assert_non_null(loop);
 	open_half(&a, &b, loop);
 	open_half(&b, &a, loop);
+	cf_audio_stats(a.audio, start_us, &stats);
+	assert_int_equal(stats.first_audio_ms, 0);
 	run_until(loop, heard_and_reported, &a);
-	cf_audio_stats(a.audio, &stats);
+	cf_audio_stats(a.audio, start_us, &stats);
 	assert_true(stats.packets_sent > 0 && stats.packets_received > 0);
+	assert_in_range(stats.first_audio_ms, 1, (cf_loop_now_us(loop) - start_us) / 1000);
+	cf_audio_stats(a.audio, cf_loop_now_us(loop) + 1, &stats);
+	assert_int_equal(stats.first_audio_ms, 0); /* placed after all that was heard */
 	assert_int_equal(stats.packets_lost, 0);
 	assert_int_equal(cf_audio_dtmf(a.audio, "17#"), 0);
 	run_until(loop, has_digits, &b);
