@@ -99,6 +99,7 @@ class Result:
 
 class Desk:
     """A lab with a daemon in it, where one case after the other is called."""
+    settings = ()  # of the daemon, beside those of the lab
 
     addresses = (*SERVER[:1], SERVER6)  # that the daemon calls its own
 
@@ -133,8 +134,8 @@ class Desk:
         for address in self.addresses:
             argv += ["--public-address", address]
         argv += ["--set", f"listen.https={json.dumps(LISTEN)}"]
-        if not relay:
-            argv += ["--set", "relay.enabled=false"]
+        for setting in self.settings if relay else (*self.settings, "relay.enabled=false"):
+            argv += ["--set", setting]
         self.daemon = Program(self.lab, "srv", argv, {}, os.path.join(state, "callflowd.log"))
         self.relay = relay
         self.ready = self.daemon.wait("ready", DAEMON_S)
