@@ -134,6 +134,10 @@ CF_MUST_CHECK int cf_ice_agent_add_stun_server(
  * out as LOCAL_CANDIDATE. No more often than twice a second. */
 void cf_ice_agent_ask_again(struct cf_ice_agent *agent, uint64_t now_us);
 
+/** This machine's network has changed: the path in use and those in reserve are asked at once
+ * whether they live, all others are tried anew, the STUN servers asked again. */
+void cf_ice_agent_network_changed(struct cf_ice_agent *agent, uint64_t now_us);
+
 /** A mapped address of a UDP host base that the caller learned elsewhere (for example from a TURN
  * server on the same socket). Put out as LOCAL_CANDIDATE unless redundant. 0 or error. */
 CF_MUST_CHECK int cf_ice_agent_add_mapped(struct cf_ice_agent *agent, unsigned base,

@@ -88,10 +88,24 @@ void ice_boost(struct cf_ice_agent *agent, const struct ice_pair *better_than)
 	for (size_t i = 0; i < agent->n_pairs; i++) {
 		struct ice_pair *pair = agent->pairs[i];
 
+		/* A connection that failed once may be made now. */
+		if (agent->doubt && pair->error == CF_ICE_PAIR_CONNECT)
+			pair->hard = false;
 		if (pair->gen == agent->cur.id &&
 			(!better_than || ice_pair_better(pair, better_than)))
 			ice_pair_restart_tries(agent, pair);
 	}
+}
+
+void cf_ice_agent_network_changed(struct cf_ice_agent *agent, uint64_t now_us)
+{
+	agent->now_us = now_us;
+	for (size_t i = 0; i < agent->n_pairs; i++)
+		if (agent->pairs[i]->state == CF_ICE_PAIR_SUCCEEDED)
+			agent->pairs[i]->consent_us = now_us;
+	ice_boost(agent, NULL);
+	ice_gather_again(agent);
+	cf_ice_agent_tick(agent, now_us);
 }
 
 static bool nominating(const struct cf_ice_agent *agent, const struct ice_pair *pair)

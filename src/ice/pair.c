@@ -261,11 +261,46 @@ static size_t count_remotes(const struct cf_ice_agent *agent, bool learned)
 	return n;
 }
 
+static void remove_remote(struct cf_ice_agent *agent, struct ice_remote *remote)
+{
+	size_t kept = 0;
+
+	for (size_t i = agent->n_pairs; i-- > 0;)
+		if (agent->pairs[i]->remote == remote)
+			ice_pair_drop(agent, agent->pairs[i]);
+	for (size_t i = 0; i < agent->n_remotes; i++)
+		if (agent->remotes[i] != remote)
+			agent->remotes[kept++] = agent->remotes[i];
+	agent->n_remotes = kept;
+	cf_free(remote);
+}
+
+/* Room for a candidate of a peer whose network changes again and again: the oldest one that no
+ * working pair goes to. Not before there is a path: a stranger's flood pushes nothing out. */
+static void evict_remote(struct cf_ice_agent *agent, bool learned)
+{
+	for (size_t i = 0; agent->selected && i < agent->n_remotes; i++) {
+		struct ice_remote *remote = agent->remotes[i];
+		bool works = remote->gen != agent->cur.id || remote->learned != learned;
+
+		for (size_t k = 0; !works && k < agent->n_pairs; k++)
+			works = agent->pairs[k]->remote == remote &&
+				(agent->pairs[k]->state == CF_ICE_PAIR_SUCCEEDED ||
+					agent->pairs[k] == agent->data);
+		if (works)
+			continue;
+		remove_remote(agent, remote);
+		return;
+	}
+}
+
 static int new_remote(struct cf_ice_agent *agent, const struct cf_ice_candidate *candidate,
 	bool learned, struct ice_remote **ret_remote)
 {
 	struct ice_remote *remote;
 
+	if (count_remotes(agent, learned) >= (learned ? ICE_MAX_PRFLX : CF_ICE_MAX_REMOTES))
+		evict_remote(agent, learned);
 	if (count_remotes(agent, learned) >= (learned ? ICE_MAX_PRFLX : CF_ICE_MAX_REMOTES) ||
 		agent->n_remotes == CF_ARRAY_LEN(agent->remotes))
 		return CF_ELIMIT;
@@ -294,20 +329,6 @@ int ice_remote_prflx(struct cf_ice_agent *agent, const struct cf_addr *addr,
 	/* RFC 8445 section 7.3.1.3: a foundation unlike those of the other remote candidates. */
 	snprintf(c.foundation, sizeof(c.foundation), "prflx%zu", agent->n_remotes);
 	return new_remote(agent, &c, true, ret_remote);
-}
-
-static void remove_remote(struct cf_ice_agent *agent, struct ice_remote *remote)
-{
-	size_t kept = 0;
-
-	for (size_t i = agent->n_pairs; i-- > 0;)
-		if (agent->pairs[i]->remote == remote)
-			ice_pair_drop(agent, agent->pairs[i]);
-	for (size_t i = 0; i < agent->n_remotes; i++)
-		if (agent->remotes[i] != remote)
-			agent->remotes[kept++] = agent->remotes[i];
-	agent->n_remotes = kept;
-	cf_free(remote);
 }
 
 /* Drops remote candidates of earlier generations that no pair refers to any more. */

@@ -169,3 +169,18 @@ int cf_ifaddrs_source(const struct cf_addr *addr, struct cf_addr *ret_source)
 	close(fd);
 	return err;
 }
+
+bool cf_ifaddrs_has(const struct cf_addr *addr)
+{
+	struct cf_addr own;
+	struct ifaddrs *list;
+	bool found = false;
+
+	if (getifaddrs(&list) < 0)
+		return true;
+	for (const struct ifaddrs *it = list; it && !found; it = it->ifa_next)
+		found = it->ifa_addr && cf_addr_from_sockaddr(&own, it->ifa_addr) == 0 &&
+			cf_addr_ip_eq(&own, addr);
+	freeifaddrs(list);
+	return found;
+}

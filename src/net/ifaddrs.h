@@ -38,4 +38,8 @@ CF_MUST_CHECK int cf_ifaddrs_list(
  * CF_EUNREACH, CF_EIO. */
 CF_MUST_CHECK int cf_ifaddrs_source(const struct cf_addr *addr, struct cf_addr *ret_source);
 
+/** Whether an interface has this address, be it up or down: a pulled cable comes back. True where
+ * that cannot be told. */
+bool cf_ifaddrs_has(const struct cf_addr *addr);
+
 #endif

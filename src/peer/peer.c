@@ -10,6 +10,7 @@
 
 /* Turns of the pump until what is left waits for the next turn of the loop. */
 #define PUMP_ROUNDS 64
+#define RELAY_SPARE_MS 5000
 
 static uint64_t now_of(const struct cf_peer *peer)
 {
@@ -26,7 +27,7 @@ static struct peer_host *host_of(const struct cf_peer *peer, unsigned base)
 	return NULL;
 }
 
-static struct peer_server *server_of(const struct cf_peer *peer, unsigned base)
+struct peer_server *peer_server_of(const struct cf_peer *peer, unsigned base)
 {
 	for (size_t i = 0; i < peer->n_servers; i++)
 		if (peer->servers[i]->turn && peer->servers[i]->base == (int)base)
@@ -46,7 +47,7 @@ void peer_send(
 	}
 	if (peer_tcp_send(peer, base, to, p, n))
 		return;
-	server = server_of(peer, base);
+	server = peer_server_of(peer, base);
 	if (server)
 		peer_server_send(server, to, p, n);
 }
@@ -92,7 +93,7 @@ static void on_selected(struct cf_peer *peer, const struct cf_ice_path *path,
 		[CF_ICE_CAUSE_BASE_GONE] = CF_PEER_CAUSE_NETWORK_CHANGED,
 		[CF_ICE_CAUSE_RELAY_GONE] = CF_PEER_CAUSE_RELAY_LOST,
 		[CF_ICE_CAUSE_REMOTE] = CF_PEER_CAUSE_REMOTE};
-	struct peer_server *server = server_of(peer, path->base);
+	struct peer_server *server = peer_server_of(peer, path->base);
 
 	peer->path = *path;
 	peer->path_known = true;
@@ -117,6 +118,8 @@ static void tell_path(struct cf_peer *peer)
 		return;
 	peer->told = peer->path;
 	peer->path_told = true;
+	if (peer->netwatch)
+		(void)!peer_hosts_refresh(peer); /* what the next look is compared with */
 	peer->callbacks.path(&peer->told, peer->cause, peer->gap_ms, peer->arg);
 }
 
@@ -132,19 +135,9 @@ const char *cf_peer_cause_name(enum cf_peer_cause cause)
 	return (unsigned)cause < CF_ARRAY_LEN(names) ? names[cause] : "unknown";
 }
 
-/* Nothing is sure any more: the user is told, and the network is looked at again. */
-static void on_doubt(struct cf_peer *peer, bool doubt)
-{
-	bool news = doubt && !peer->doubted;
-
-	peer->doubted = doubt;
-	if (news && peer->callbacks.doubt)
-		peer->callbacks.doubt(peer->arg);
-}
-
 static void on_permit(struct cf_peer *peer, const struct cf_ice_output *out)
 {
-	struct peer_server *server = server_of(peer, out->base);
+	struct peer_server *server = peer_server_of(peer, out->base);
 
 	if (server && cf_turn_client_permit(server->turn, &out->addr, now_of(peer)) < 0)
 		cf_ice_agent_unreachable(
@@ -173,7 +166,7 @@ static void on_output(struct cf_peer *peer, const struct cf_ice_output *out)
 		on_selected(peer, &out->path, out->cause, out->gap_us);
 		break;
 	case CF_ICE_OUT_DOUBT:
-		on_doubt(peer, out->doubt);
+		peer_tend_doubt(peer, out->doubt);
 		break;
 	case CF_ICE_OUT_STATE:
 		break;
@@ -217,6 +210,8 @@ static void destroy(struct cf_peer *peer)
 	cf_defer_cancel(&peer->defer);
 	cf_timer_stop(&peer->timer);
 	cf_timer_stop(&peer->stream_timer);
+	cf_timer_stop(&peer->tend_timer);
+	cf_netwatch_free(peer->netwatch);
 	for (size_t i = 0; i < peer->n_servers; i++)
 		peer_server_free(peer->servers[i]);
 	peer_tcp_free(peer->tcp);
@@ -257,6 +252,8 @@ void peer_pump(struct cf_peer *peer)
 		derive_state(peer);
 	if (!peer->freed)
 		tell_path(peer);
+	if (!peer->freed)
+		peer_tend(peer);
 	peer->depth--;
 	if (peer->freed)
 		destroy(peer);
@@ -280,7 +277,15 @@ void peer_leave(struct cf_peer *peer)
 
 static void deferred_pump(void *arg)
 {
-	peer_pump(arg);
+	struct cf_peer *peer = arg;
+
+	peer_enter(peer);
+	if (peer->look_again) {
+		peer->look_again = false;
+		peer_tend_network(peer);
+		peer_tend_again(peer);
+	}
+	peer_leave(peer);
 }
 
 void peer_pump_later(struct cf_peer *peer)
@@ -290,6 +295,8 @@ void peer_pump_later(struct cf_peer *peer)
 
 void peer_packet(struct cf_peer *peer, int base, const struct cf_addr *src, uint8_t *p, size_t n)
 {
+	struct peer_server *server;
+
 	if (base == NO_BASE || peer->freed)
 		return;
 	if (cf_ice_agent_input(peer->ice, (unsigned)base, src, p, n, now_of(peer)))
@@ -303,8 +310,12 @@ void peer_packet(struct cf_peer *peer, int base, const struct cf_addr *src, uint
 	/* The agent may have selected this very path with the packet before: send by it already. */
 	if (!peer->path_known)
 		peer->path_known = cf_ice_agent_selected(peer->ice, &peer->path);
+	if (!peer_secure_input(peer, p, n))
+		return;
 	cf_ice_agent_note_received(peer->ice, (unsigned)base, src, now_of(peer));
-	peer_secure_input(peer, p, n);
+	server = peer_server_of(peer, (unsigned)base);
+	if (server)
+		server->used_us = now_of(peer);
 }
 
 /* Life */
@@ -317,6 +328,15 @@ static struct cf_ice_agent *new_agent(const struct cf_peer_options *options)
 	ice.controlling = options->controlling;
 	ice.policy = options->policy;
 	return cf_ice_agent_new(&ice, cf_loop_now_us(options->loop));
+}
+
+static void on_network(void *arg)
+{
+	struct cf_peer *peer = arg;
+
+	peer_enter(peer);
+	peer_tend_network(peer);
+	peer_leave(peer);
 }
 
 struct cf_peer *cf_peer_new(const struct cf_peer_options *options)
@@ -332,11 +352,17 @@ struct cf_peer *cf_peer_new(const struct cf_peer_options *options)
 	peer->tls = options->tls;
 	peer->pool = options->pool;
 	peer->policy = options->policy;
+	peer->loopback = options->loopback;
+	peer->relay_spare_ms = options->relay_spare_ms ? options->relay_spare_ms : RELAY_SPARE_MS;
+	peer->port_min = options->port_min;
+	peer->port_max = options->port_max;
 	peer->ice = new_agent(options);
 	if (!peer->ice || peer_hosts_open(peer, options) < 0 || peer_tcp_open(peer, options) < 0) {
 		destroy(peer);
 		return NULL;
 	}
+	if (!options->hosts)
+		(void)!cf_netwatch_new(&peer->netwatch, peer->loop, on_network, peer);
 	cf_peer_add_servers(peer, options->servers, options->n_servers);
 	peer_pump_later(peer);
 	return peer;
@@ -378,7 +404,7 @@ void cf_peer_restart(struct cf_peer *peer)
 
 void cf_peer_regather(struct cf_peer *peer)
 {
-	cf_ice_agent_ask_again(peer->ice, now_of(peer));
+	peer->look_again = true;
 	peer_pump_later(peer);
 }
 

@@ -89,6 +89,8 @@ struct cf_peer_options {
 	bool loopback;                /* of the interfaces' addresses, loopback ones too */
 	bool no_tcp;                  /* no TCP candidates (RFC 6544) */
 	uint16_t port_min, port_max;  /* of host sockets; 0: any */
+	uint32_t relay_spare_ms; /* a relay that nothing rests on is given back behind so long; 0:
+				    5,000 */
 	const struct cf_dtls_identity *identity; /* outlives the peer */
 	struct cf_tls *tls;   /* for TURN over TLS, outlives the peer; NULL: none */
 	struct cf_pool *pool; /* for looking names up, outlives the peer */

@@ -3,6 +3,7 @@
 #ifndef CF_PEER_PRIV_H
 #define CF_PEER_PRIV_H
 
+#include "net/netwatch.h"
 #include "net/resolve.h"
 #include "net/stream.h"
 #include "net/udp.h"
@@ -38,6 +39,8 @@ enum peer_relay_state {
 	RELAY_CONNECTING, /* TCP, TLS */
 	RELAY_STANDBY,    /* connected; another one is allocating */
 	RELAY_RUNNING,    /* its TURN client works */
+	RELAY_RELEASING,  /* given back, the answer is waited for */
+	RELAY_RESTING,    /* given back: not needed, to be had again */
 	RELAY_DEAD,
 };
 
@@ -56,8 +59,12 @@ struct peer_server {
 	struct cf_turn_client *turn; /* owned */
 	int base;                    /* of the ICE agent once allocated */
 	bool allocated;
-	bool extra;      /* for the other address family, beside an allocation that stands */
-	bool ipv6_tried; /* the relay had no IPv4 to give */
+	bool extra;        /* for the other address family, beside an allocation that stands */
+	bool ipv6_tried;   /* the relay had no IPv4 to give */
+	bool unsure;       /* in doubt, and nothing has been heard of the server since */
+	uint64_t asked_us; /* by that doubt */
+	uint64_t since_us; /* of the state */
+	uint64_t used_us;  /* media came through it, or went */
 	uint64_t allocated_us;
 	unsigned code; /* of its last refusal */
 };
@@ -85,7 +92,15 @@ struct cf_peer {
 	struct cf_defer defer;
 	struct peer_host *hosts[CF_PEER_HOSTS_MAX];
 	size_t n_hosts;
-	struct peer_tcp *tcp; /* owned; NULL without TCP candidates */
+	struct peer_tcp *tcp;         /* owned; NULL without TCP candidates */
+	struct cf_netwatch *netwatch; /* owned; NULL where the addresses are given */
+	struct cf_timer tend_timer;
+	uint64_t direct_us; /* a path without our relay is nominated and sound since; 0 it is not */
+	uint64_t network;   /* digest of what the network looked like */
+	struct cf_addr source; /* from which the kernel sends to the other side */
+	bool loopback;
+	uint32_t relay_spare_ms;
+	uint16_t port_min, port_max;
 	struct peer_server *servers[CF_PEER_SERVERS_MAX];
 	size_t n_servers;
 	bool servers_done;
@@ -94,6 +109,7 @@ struct cf_peer {
 	bool path_known;  /* the agent has selected one */
 	bool path_told;   /* `told` is what the user knows */
 	bool doubted;     /* the user was told so, and the path is not sound again yet */
+	bool look_again;  /* at the network, at the end of this turn */
 	bool freed;       /* by a callback: goes when the pump ends */
 	unsigned depth;   /* of the pump */
 	struct cf_ice_path path;
@@ -122,6 +138,9 @@ void peer_send(
 /* host.c */
 int peer_hosts_open(struct cf_peer *peer, const struct cf_peer_options *options);
 void peer_host_free(struct peer_host *host);
+/** Opens sockets on addresses that are new, closes those of addresses that are gone. Whether
+ * anything about the network is different from last time. */
+bool peer_hosts_refresh(struct cf_peer *peer);
 /** The host from whose address the kernel would send to addr, or NULL. */
 struct peer_host *peer_host_towards(const struct cf_peer *peer, const struct cf_addr *addr);
 
@@ -130,6 +149,8 @@ struct peer_host *peer_host_towards(const struct cf_peer *peer, const struct cf_
 #define PEER_FRAME_MAX 2048
 int peer_tcp_open(struct cf_peer *peer, const struct cf_peer_options *options);
 void peer_tcp_free(struct peer_tcp *tcp);
+void peer_tcp_add_host(struct cf_peer *peer, const struct cf_addr *addr);
+void peer_tcp_remove_host(struct cf_peer *peer, const struct cf_addr *addr);
 /** Sends on a base for TCP, connecting first where needed; false when base is none of those. */
 bool peer_tcp_send(
 	struct cf_peer *peer, unsigned base, const struct cf_addr *to, const void *p, size_t n);
@@ -153,9 +174,34 @@ bool peer_servers_input(struct peer_host *host, const struct cf_addr *src, uint8
 void peer_server_send(
 	struct peer_server *server, const struct cf_addr *to, const void *p, size_t n);
 
+/** A server whose allocation or connection is gone: it may be tried again. */
+void peer_server_reset(struct peer_server *server, enum peer_relay_state state);
+/** Gives the allocation back; from RELAY_RESTING it can be had again. */
+void peer_server_release(struct peer_server *server);
+/** Tries whatever waits and may run now. */
+void peer_servers_try(struct cf_peer *peer);
+/** UDP gets its head start anew. */
+void peer_servers_head_start(struct cf_peer *peer);
+/** Something came from the server. */
+void peer_server_heard(struct peer_server *server);
+/** The socket goes away: what uses it has to begin again. */
+void peer_servers_host_gone(struct cf_peer *peer, const struct peer_host *host);
+struct peer_server *peer_server_of(const struct cf_peer *peer, unsigned base);
+
+/* tend.c: relays and the network in the course of a call */
+/** The path is in doubt, or is sound again. */
+void peer_tend_doubt(struct cf_peer *peer, bool doubt);
+/** The interfaces may have changed. */
+void peer_tend_network(struct cf_peer *peer);
+/** Asks STUN servers, and in doubt TURN servers too, once more. */
+void peer_tend_again(struct cf_peer *peer);
+/** After each turn of the pump. */
+void peer_tend(struct cf_peer *peer);
+
 /* secure.c: DTLS and SRTP */
 int peer_secure_start(struct cf_peer *peer, const struct cf_peer_remote *remote);
-void peer_secure_input(struct cf_peer *peer, uint8_t *p, size_t n);
+/** Whether the packet proves that the other side lives. */
+bool peer_secure_input(struct cf_peer *peer, uint8_t *p, size_t n);
 /** Keeps a DTLS datagram that came before the remote description. */
 void peer_secure_keep_early(
 	struct cf_peer *peer, int base, const struct cf_addr *src, const uint8_t *p, size_t n);

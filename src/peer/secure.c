@@ -57,40 +57,40 @@ void peer_secure_pump(struct cf_peer *peer)
 		peer->secure_err = cf_dtls_error(peer->dtls);
 }
 
-static void on_srtp(struct cf_peer *peer, uint8_t *p, size_t n, bool rtcp)
+static bool on_srtp(struct cf_peer *peer, uint8_t *p, size_t n, bool rtcp)
 {
 	struct cf_srtp *srtp = cf_dtls_srtp_recv(peer->dtls);
 	uint64_t now_us = cf_loop_now_us(peer->loop);
 	int len;
 
 	if (!srtp || cf_dtls_state(peer->dtls) != CF_DTLS_CONNECTED)
-		return;
+		return false;
 	len = rtcp ? cf_srtp_unprotect_rtcp(srtp, p, n) : cf_srtp_unprotect_rtp(srtp, p, n);
 	if (len < 0)
-		return;
+		return false;
 	if (rtcp)
 		peer->callbacks.rtcp(p, (size_t)len, now_us, peer->arg);
 	else
 		peer->callbacks.rtp(p, (size_t)len, now_us, peer->arg);
+	return true;
 }
 
-void peer_secure_input(struct cf_peer *peer, uint8_t *p, size_t n)
+bool peer_secure_input(struct cf_peer *peer, uint8_t *p, size_t n)
 {
 	if (!peer->dtls)
-		return;
+		return false;
 	switch (cf_demux_packet(p, n)) {
 	case CF_DEMUX_DTLS:
 		start_on_path(peer);
 		cf_dtls_input(peer->dtls, p, n, cf_loop_now_us(peer->loop));
-		break;
+		/* A handshake is not authenticated yet; behind it anybody could repeat it. */
+		return !peer->connected_us;
 	case CF_DEMUX_RTP:
-		on_srtp(peer, p, n, false);
-		break;
+		return on_srtp(peer, p, n, false);
 	case CF_DEMUX_RTCP:
-		on_srtp(peer, p, n, true);
-		break;
+		return on_srtp(peer, p, n, true);
 	default:
-		break;
+		return false;
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#define DOUBT_PAUSE_US (300 * CF_US_PER_MS) /* between two requests while nothing else works */
 #define HEAD_START_US (100 * CF_US_PER_MS)
 /* What waits for a slow TCP connection: media older than that is worth nothing. */
 #define STREAM_UNSENT_MAX (64 * 1024)
@@ -39,7 +40,7 @@ static bool any_in(const struct cf_peer *peer, bool udp, enum peer_relay_state s
 static bool any_allocated(const struct cf_peer *peer)
 {
 	for (size_t i = 0; i < peer->n_servers; i++)
-		if (peer->servers[i]->allocated)
+		if (peer->servers[i]->allocated && !peer->servers[i]->unsure)
 			return true;
 	return false;
 }
@@ -53,7 +54,8 @@ bool peer_servers_settled(const struct cf_peer *peer)
 
 		if (s->state == RELAY_RESOLVING)
 			return false;
-		if (s->state != RELAY_DEAD && !s->allocated && !allocated)
+		if (s->state != RELAY_DEAD && s->state != RELAY_RESTING && !s->allocated &&
+			!allocated)
 			return false;
 	}
 	return true;
@@ -63,15 +65,21 @@ bool peer_servers_settled(const struct cf_peer *peer)
 
 static void try_next(struct cf_peer *peer);
 
-static void give_up(struct peer_server *server)
+void peer_server_reset(struct peer_server *server, enum peer_relay_state state)
 {
 	if (server->base != NO_BASE)
 		cf_ice_agent_remove_base(server->peer->ice, (unsigned)server->base, now_of(server));
 	server->base = NO_BASE;
-	server->allocated = false;
-	server->state = RELAY_DEAD;
+	server->allocated = server->unsure = false;
+	server->state = state;
+	server->since_us = now_of(server);
 	server->turn = cf_turn_client_free(server->turn);
 	server->stream = cf_stream_free(server->stream);
+}
+
+static void give_up(struct peer_server *server)
+{
+	peer_server_reset(server, RELAY_DEAD);
 }
 
 static int start_turn(struct peer_server *server, uint8_t family)
@@ -82,6 +90,8 @@ static int start_turn(struct peer_server *server, uint8_t family)
 	options.username = server->username;
 	options.plain_name = true; /* the service gives out names that carry their own proof */
 	options.password = server->credential;
+	if (server->peer->doubted)
+		options.rto_max_us = DOUBT_PAUSE_US;
 	options.is_stream = server->stream != NULL;
 	options.family = family;
 	err = cf_turn_client_new(&server->turn, &options);
@@ -92,6 +102,7 @@ static int start_turn(struct peer_server *server, uint8_t family)
 		return err;
 	}
 	server->state = RELAY_RUNNING;
+	server->since_us = now_of(server);
 	return 0;
 }
 
@@ -142,6 +153,7 @@ static void on_message(struct peer_server *server, uint8_t *p, size_t n)
 {
 	struct cf_turn_data data;
 
+	peer_server_heard(server);
 	if (cf_turn_client_input(server->turn, p, n, now_of(server), &data) != CF_TURN_INPUT_DATA)
 		return;
 	peer_packet(server->peer, server->base, &data.peer, p + (data.data.p - p), data.data.len);
@@ -196,6 +208,7 @@ static void start_stream(struct peer_server *server)
 	}
 	options.write_max = STREAM_UNSENT_MAX;
 	server->state = RELAY_CONNECTING;
+	server->since_us = now_of(server);
 	if (cf_stream_connect(&server->stream, server->peer->loop, &server->addr, &options,
 		    &stream_ops, server) < 0)
 		give_up(server);
@@ -208,7 +221,8 @@ static void drop_spare_streams(struct cf_peer *peer)
 		struct peer_server *s = peer->servers[i];
 
 		if (s->url.turn && !is_udp_relay(s) && !s->extra && !s->allocated &&
-			s->state != RELAY_DEAD && s->state != RELAY_WAITING)
+			s->state != RELAY_DEAD && s->state != RELAY_WAITING &&
+			s->state != RELAY_RELEASING && s->state != RELAY_RESTING)
 			give_up(s);
 	}
 }
@@ -247,6 +261,11 @@ static void try_next(struct cf_peer *peer)
 	try_next_stream(peer);
 }
 
+void peer_servers_try(struct cf_peer *peer)
+{
+	try_next(peer);
+}
+
 static void on_head_start_over(struct cf_timer *timer, void *arg)
 {
 	struct cf_peer *peer = arg;
@@ -256,6 +275,13 @@ static void on_head_start_over(struct cf_timer *timer, void *arg)
 	peer->streams_due = true;
 	try_next(peer);
 	peer_leave(peer);
+}
+
+void peer_servers_head_start(struct cf_peer *peer)
+{
+	peer->streams_due = false;
+	(void)!cf_timer_after(
+		&peer->stream_timer, peer->loop, HEAD_START_US, on_head_start_over, peer);
 }
 
 /* Adding */
@@ -453,6 +479,47 @@ static void on_failed(struct peer_server *server, const struct cf_turn_event *ev
 	try_next(server->peer);
 }
 
+void peer_server_release(struct peer_server *server)
+{
+	/* The agent is told first: nothing is sent through it any more. */
+	if (server->base != NO_BASE)
+		cf_ice_agent_remove_base(server->peer->ice, (unsigned)server->base, now_of(server));
+	server->base = NO_BASE;
+	server->allocated = server->unsure = false;
+	server->state = RELAY_RELEASING;
+	server->since_us = now_of(server);
+	cf_turn_client_release(server->turn, now_of(server));
+}
+
+void peer_server_heard(struct peer_server *server)
+{
+	server->unsure = false;
+}
+
+/* An allocation that stood is gone: the server forgot it, or sees us from another address. Where
+ * nothing rests on it there is no hurry: doubt brings it back. */
+static void on_expired(struct peer_server *server)
+{
+	struct cf_peer *peer = server->peer;
+	bool needed = peer->doubted || (int)peer->path.base == server->base;
+
+	peer_server_reset(server, needed ? RELAY_WAITING : RELAY_RESTING);
+	try_next(peer);
+}
+
+void peer_servers_host_gone(struct cf_peer *peer, const struct peer_host *host)
+{
+	for (size_t i = 0; i < peer->n_servers; i++) {
+		struct peer_server *s = peer->servers[i];
+
+		if (s->host != host)
+			continue;
+		s->host = NULL;
+		if (s->turn)
+			peer_server_reset(s, RELAY_WAITING);
+	}
+}
+
 static void on_event(struct peer_server *server, const struct cf_turn_event *event)
 {
 	struct cf_ice_agent *ice = server->peer->ice;
@@ -463,8 +530,14 @@ static void on_event(struct peer_server *server, const struct cf_turn_event *eve
 		on_allocated(server, event);
 		break;
 	case CF_TURN_EVENT_FAILED:
-	case CF_TURN_EVENT_EXPIRED:
 		on_failed(server, event);
+		break;
+	case CF_TURN_EVENT_EXPIRED:
+		on_expired(server);
+		break;
+	case CF_TURN_EVENT_RELEASED:
+		if (server->state == RELAY_RELEASING)
+			peer_server_reset(server, RELAY_RESTING);
 		break;
 	case CF_TURN_EVENT_PERMITTED:
 		if (server->base != NO_BASE)
@@ -513,6 +586,7 @@ bool peer_servers_input(struct peer_host *host, const struct cf_addr *src, uint8
 		what = cf_turn_client_input(s->turn, p, n, now_of(s), &data);
 		if (what == CF_TURN_INPUT_IGNORED)
 			continue;
+		peer_server_heard(s);
 		if (what == CF_TURN_INPUT_DATA)
 			peer_packet(
 				peer, s->base, &data.peer, p + (data.data.p - p), data.data.len);

@@ -39,8 +39,7 @@ struct tcp_conn {
 
 struct peer_tcp {
 	struct cf_peer *peer;
-	struct tcp_host hosts[CF_PEER_HOSTS_MAX];
-	size_t n_hosts;
+	struct tcp_host hosts[CF_PEER_HOSTS_MAX]; /* peer NULL: a free place */
 	struct tcp_conn conns[CONNS_MAX];
 };
 
@@ -208,8 +207,9 @@ static struct tcp_conn *connect_to(struct tcp_host *host, const struct cf_addr *
 
 static struct tcp_host *host_of(struct peer_tcp *tcp, unsigned base)
 {
-	for (size_t i = 0; i < tcp->n_hosts; i++)
-		if (tcp->hosts[i].active == (int)base || tcp->hosts[i].passive == (int)base)
+	for (size_t i = 0; i < CF_PEER_HOSTS_MAX; i++)
+		if (tcp->hosts[i].peer &&
+			(tcp->hosts[i].active == (int)base || tcp->hosts[i].passive == (int)base))
 			return &tcp->hosts[i];
 	return NULL;
 }
@@ -242,7 +242,7 @@ bool peer_tcp_send(
 
 /* Opening */
 
-static int listen_on(struct tcp_host *host, const struct cf_peer_options *from)
+static int listen_on(struct tcp_host *host)
 {
 	struct cf_listener_options options;
 	int err = CF_EADDRINUSE;
@@ -257,11 +257,12 @@ static int listen_on(struct tcp_host *host, const struct cf_peer_options *from)
 	options.fn = on_accepted;
 	options.arg = host;
 	for (int i = 0; i < PORT_TRIES && err == CF_EADDRINUSE; i++) {
-		uint32_t range = (uint32_t)from->port_max - from->port_min + 1;
+		uint32_t range = (uint32_t)host->peer->port_max - host->peer->port_min + 1;
 
-		options.bind.port = from->port_min
-					    ? (uint16_t)(from->port_min + cf_rand_below(range))
-					    : (uint16_t)0;
+		options.bind.port =
+			host->peer->port_min
+				? (uint16_t)(host->peer->port_min + cf_rand_below(range))
+				: (uint16_t)0;
 		err = cf_listener_open(&host->listener, host->peer->loop, &options);
 	}
 	return err;
@@ -283,17 +284,50 @@ int peer_tcp_open(struct cf_peer *peer, const struct cf_peer_options *options)
 	if (!peer->tcp)
 		return CF_ENOMEM;
 	peer->tcp->peer = peer;
-	for (size_t i = 0; i < peer->n_hosts; i++) {
-		struct tcp_host *host = &peer->tcp->hosts[peer->tcp->n_hosts++];
-
-		*host = (struct tcp_host){.peer = peer, .addr = peer->hosts[i]->addr};
-		host->active = add_base(peer, CF_ICE_BASE_TCP_ACTIVE, &host->addr);
-		host->passive = NO_BASE;
-		if (listen_on(host, options) == 0)
-			host->passive = add_base(
-				peer, CF_ICE_BASE_TCP_PASSIVE, cf_listener_local(host->listener));
-	}
+	for (size_t i = 0; i < peer->n_hosts; i++)
+		peer_tcp_add_host(peer, &peer->hosts[i]->addr);
 	return 0;
+}
+
+static void host_close(struct tcp_host *host)
+{
+	struct cf_peer *peer = host->peer;
+	const int bases[] = {host->active, host->passive};
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t k = 0; k < CONNS_MAX; k++)
+			if (peer->tcp->conns[k].tcp && peer->tcp->conns[k].base == bases[i])
+				conn_free(&peer->tcp->conns[k]);
+		if (bases[i] != NO_BASE)
+			cf_ice_agent_remove_base(
+				peer->ice, (unsigned)bases[i], cf_loop_now_us(peer->loop));
+	}
+	cf_listener_free(host->listener);
+	*host = (struct tcp_host){.peer = NULL};
+}
+
+void peer_tcp_remove_host(struct cf_peer *peer, const struct cf_addr *addr)
+{
+	for (size_t i = 0; peer->tcp && i < CF_PEER_HOSTS_MAX; i++)
+		if (peer->tcp->hosts[i].peer && cf_addr_ip_eq(&peer->tcp->hosts[i].addr, addr))
+			host_close(&peer->tcp->hosts[i]);
+}
+
+void peer_tcp_add_host(struct cf_peer *peer, const struct cf_addr *addr)
+{
+	struct tcp_host *host = NULL;
+
+	/* A place keeps its address: the listener refers to it. */
+	for (size_t i = 0; peer->tcp && i < CF_PEER_HOSTS_MAX && !host; i++)
+		if (!peer->tcp->hosts[i].peer)
+			host = &peer->tcp->hosts[i];
+	if (!host)
+		return;
+	*host = (struct tcp_host){.peer = peer, .addr = *addr, .passive = NO_BASE};
+	host->active = add_base(peer, CF_ICE_BASE_TCP_ACTIVE, addr);
+	if (listen_on(host) == 0)
+		host->passive =
+			add_base(peer, CF_ICE_BASE_TCP_PASSIVE, cf_listener_local(host->listener));
 }
 
 void peer_tcp_free(struct peer_tcp *tcp)
@@ -303,7 +337,7 @@ void peer_tcp_free(struct peer_tcp *tcp)
 	for (size_t i = 0; i < CONNS_MAX; i++)
 		if (tcp->conns[i].tcp)
 			conn_free(&tcp->conns[i]);
-	for (size_t i = 0; i < tcp->n_hosts; i++)
+	for (size_t i = 0; i < CF_PEER_HOSTS_MAX; i++)
 		cf_listener_free(tcp->hosts[i].listener);
 	cf_free(tcp);
 }

@@ -26,6 +26,7 @@ struct side {
 	bool gathered;
 	enum cf_peer_state state;
 	size_t n_rtp;
+	size_t n_doubts;
 	size_t n_rtcp;
 	uint8_t last_payload;
 	/* Through a relay. */
@@ -66,6 +67,11 @@ static void on_path(
 	(void)arg;
 }
 
+static void on_doubt(void *arg)
+{
+	((struct side *)arg)->n_doubts++;
+}
+
 static void on_rtp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
 {
 	struct side *side = arg;
@@ -102,8 +108,10 @@ static void open_side(
 			.gathered = on_gathered,
 			.state = on_state,
 			.path = on_path,
+			.doubt = on_doubt,
 			.rtp = on_rtp,
 			.rtcp = on_rtcp},
+		.relay_spare_ms = 20,
 		.arg = side};
 
 	assert_int_equal(cf_addr_parse(&host, "127.0.0.1", 0), 0);
@@ -181,7 +189,8 @@ static void connect_sides(struct side *a, struct side *b, bool spoil_fingerprint
 	cf_free(answer);
 }
 
-static void send_one(struct side *side, uint16_t seq, uint8_t byte)
+/* As cf_peer_send_rtp(): there may be no path just now. */
+static int try_send(struct side *side, uint16_t seq, uint8_t byte)
 {
 	uint8_t payload[3] = {byte, 2, 3}, packet[CF_PEER_PACKET_MAX];
 	struct cf_rtp_packet rtp = {.payload_type = 111,
@@ -191,7 +200,12 @@ static void send_one(struct side *side, uint16_t seq, uint8_t byte)
 		.payload = {payload, sizeof(payload)}};
 	int n = cf_rtp_packet_write(packet, sizeof(packet), &rtp, NULL, 0);
 
-	assert_int_equal(cf_peer_send_rtp(side->peer, packet, (size_t)n, sizeof(packet)), n);
+	return cf_peer_send_rtp(side->peer, packet, (size_t)n, sizeof(packet));
+}
+
+static void send_one(struct side *side, uint16_t seq, uint8_t byte)
+{
+	assert_true(try_send(side, seq, byte) > 0);
 }
 
 static void media_flows_both_ways(void **state)
@@ -306,9 +320,11 @@ struct turn {
 	struct cf_relay_server *server;
 	struct cf_cidr allow;
 	char url[96];
+	uint16_t port;
 };
 
-static void open_turn(struct turn *turn, struct cf_loop *loop, const char *transport)
+/* On any port, or the one it had before. */
+static void open_turn(struct turn *turn, struct cf_loop *loop, const char *transport, uint16_t port)
 {
 	struct cf_relay_server_config config = cf_relay_server_config_defaults();
 	struct cf_addr listen;
@@ -317,15 +333,17 @@ static void open_turn(struct turn *turn, struct cf_loop *loop, const char *trans
 	assert_int_equal(cf_cidr_parse(&turn->allow, "127.0.0.0/8"), 0);
 	config.core.allow_peers = &turn->allow;
 	config.core.n_allow_peers = 1;
-	assert_int_equal(cf_addr_parse(&config.listen[0], "127.0.0.1", 0), 0);
+	assert_int_equal(cf_addr_parse(&config.listen[0], "127.0.0.1", port), 0);
 	config.n_listen = 1;
 	config.relay[0].bind = config.listen[0];
+	config.relay[0].bind.port = 0;
 	config.n_relay = 1;
 	config.auth = authenticate;
 	turn->shared = cf_relay_shared_new(&config);
 	assert_non_null(turn->shared);
 	assert_int_equal(cf_relay_server_new(&turn->server, loop, turn->shared, NULL), 0);
 	assert_true(cf_relay_shared_listen(turn->shared, 0, &listen));
+	turn->port = listen.port;
 	snprintf(turn->url, sizeof(turn->url), "turn:%s?transport=%s", cf_addr_text(&listen, text),
 		transport);
 }
@@ -346,7 +364,7 @@ static void through_relay(const char *transport, enum cf_ice_policy policy_b, un
 	struct turn turn;
 	struct cf_ice_path path;
 
-	open_turn(&turn, loop, transport);
+	open_turn(&turn, loop, transport, 0);
 	a.servers[0] = b.servers[0] = (struct cf_peer_server){
 		.url = turn.url, .username = "user", .credential = "secret"};
 	a.n_servers = b.n_servers = 1;
@@ -395,6 +413,100 @@ static void through_one_relay_over_tcp(void **state)
 	through_relay("tcp", CF_ICE_POLICY_ALL, 1);
 }
 
+/* Both talk, until each has heard n packets more, or for lack of patience. */
+static void talk(struct side *a, struct side *b, size_t n)
+{
+	static uint16_t seq = 100;
+	size_t wanted_a = a->n_rtp + n, wanted_b = b->n_rtp + n;
+	uint64_t end_us = cf_clock_us() + 2 * PATIENCE_US, next_us = 0;
+
+	while ((a->n_rtp < wanted_a || b->n_rtp < wanted_b) && cf_clock_us() < end_us) {
+		if (cf_clock_us() >= next_us) {
+			next_us = cf_clock_us() + 10 * CF_US_PER_MS;
+			(void)try_send(a, ++seq, 7);
+			(void)try_send(b, seq, 9);
+		}
+		cf_loop_run_once(a->loop, 5);
+	}
+	assert_true(a->n_rtp >= wanted_a && b->n_rtp >= wanted_b);
+}
+
+/* A relay that the call does not need is given back, and the call goes on. */
+static void spare_relay_is_given_back(void **state)
+{
+	struct cf_loop *loop = cf_loop_new();
+	struct cf_pool *pool = cf_pool_new("dns", 1, 8);
+	struct side a = {0}, b = {0};
+	uint64_t end_us = cf_clock_us() + PATIENCE_US;
+	struct turn turn;
+	struct cf_ice_path path;
+
+	(void)state;
+	open_turn(&turn, loop, "udp", 0);
+	a.servers[0] = b.servers[0] = (struct cf_peer_server){
+		.url = turn.url, .username = "user", .credential = "secret"};
+	a.n_servers = b.n_servers = 1;
+	open_side(&a, loop, pool, true);
+	open_side(&b, loop, pool, false);
+	connect_sides(&a, &b, false);
+	run_until_states(&a, &b, CF_PEER_CONNECTED);
+	while ((!a.gathered || !b.gathered || cf_relay_server_n_allocations(turn.server) > 0) &&
+		cf_clock_us() < end_us)
+		cf_loop_run_once(loop, 10);
+	assert_int_equal(cf_relay_server_n_allocations(turn.server), 0);
+	assert_true(cf_peer_path(a.peer, &path));
+	assert_int_equal(path.relays, 0);
+	talk(&a, &b, 10);
+	close_side(&a);
+	close_side(&b);
+	close_turn(&turn);
+	cf_pool_free(pool);
+	cf_loop_free(loop);
+}
+
+/* The relay dies and comes back on the same port, knowing nothing of us. */
+static void relay_restarts(const char *transport)
+{
+	struct cf_loop *loop = cf_loop_new();
+	struct cf_pool *pool = cf_pool_new("dns", 1, 8);
+	struct side a = {.policy = CF_ICE_POLICY_RELAY}, b = {.policy = CF_ICE_POLICY_RELAY};
+	struct turn turn;
+
+	open_turn(&turn, loop, transport, 0);
+	a.servers[0] = b.servers[0] = (struct cf_peer_server){
+		.url = turn.url, .username = "user", .credential = "secret"};
+	a.n_servers = b.n_servers = 1;
+	open_side(&a, loop, pool, true);
+	open_side(&b, loop, pool, false);
+	connect_sides(&a, &b, false);
+	run_until_states(&a, &b, CF_PEER_CONNECTED);
+	a.trickling = b.trickling = true;
+	talk(&a, &b, 20);
+	close_turn(&turn);
+	open_turn(&turn, loop, transport, turn.port);
+	talk(&a, &b, 20);
+	assert_true(cf_relay_server_n_allocations(turn.server) > 0);
+	assert_int_equal(a.state, CF_PEER_CONNECTED);
+	assert_true(a.n_doubts > 0);
+	close_side(&a);
+	close_side(&b);
+	close_turn(&turn);
+	cf_pool_free(pool);
+	cf_loop_free(loop);
+}
+
+static void relay_restarts_over_udp(void **state)
+{
+	(void)state;
+	relay_restarts("udp");
+}
+
+static void relay_restarts_over_tcp(void **state)
+{
+	(void)state;
+	relay_restarts("tcp");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +516,9 @@ int main(void)
 		cmocka_unit_test(through_two_relays_over_udp),
 		cmocka_unit_test(through_one_relay_over_udp),
 		cmocka_unit_test(through_one_relay_over_tcp),
+		cmocka_unit_test(spare_relay_is_given_back),
+		cmocka_unit_test(relay_restarts_over_udp),
+		cmocka_unit_test(relay_restarts_over_tcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
