@@ -50,11 +50,13 @@ static void look_after(struct cf_peer *peer, struct peer_server *s)
 	if (!s->url.turn || s->addr.family == CF_ADDR_NONE || s->resolving ||
 		given == CF_TIME_NEVER || now_of(peer) - from < given)
 		return;
-	/* Should it hear us after all, it need not keep what we give up. */
-	if (s->allocated)
-		cf_turn_client_release(s->turn, now_of(peer));
-	if (s->allocated)
-		peer_server_pump(s);
+	/* Over UDP the old allocation may still be good when the way to it is again; a server that
+	 * forgot it, or meets us at another address, answers 437. */
+	if (s->allocated && !s->stream) {
+		s->asked_us = now_of(peer);
+		cf_turn_client_probe(s->turn, now_of(peer));
+		return;
+	}
 	peer_server_reset(s, RELAY_WAITING);
 }
 

@@ -149,8 +149,8 @@ int cf_turn_client_start(struct cf_turn_client *client, uint64_t now_us)
 
 void cf_turn_client_probe(struct cf_turn_client *client, uint64_t now_us)
 {
-	if (client->state == CF_TURN_ALLOCATED && now_us < client->refresh_us)
-		client->refresh_us = now_us;
+	if (client->state == CF_TURN_ALLOCATED)
+		cf_turn_client_begin(client, CF_TURN_REFRESH, now_us);
 }
 
 void cf_turn_client_release(struct cf_turn_client *client, uint64_t now_us)

@@ -144,7 +144,7 @@ CF_MUST_CHECK int cf_turn_client_bind(
 void cf_turn_client_forget(struct cf_turn_client *client, const struct cf_addr *peer);
 
 /** Asks the server at once whether the allocation still stands (Refresh), for whoever doubts it.
- * Nothing before it stands, or while such a question is under way. */
+ * A question under way is put anew. Nothing before the allocation stands. */
 void cf_turn_client_probe(struct cf_turn_client *client, uint64_t now_us);
 
 /** Gives the allocation back (Refresh with lifetime 0). Ends in CF_TURN_EVENT_RELEASED. */

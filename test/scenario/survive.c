@@ -189,6 +189,30 @@ static void address_changes(void **state)
 	each(readdressed);
 }
 
+/* Without any path: what is sent stays bounded, and a return is noticed within a moment. */
+static void dead_and_back(void **state)
+{
+	const uint64_t cut_us = 20 * CF_US_PER_S;
+	uint64_t sent[2];
+
+	(void)state;
+	situation = "dead for 20 s";
+	begin(PORT, PORT, 0);
+	for (int i = 0; i < 2; i++)
+		sent[i] = call.side[i].n_sent;
+	cf_vnet_cut(call.net, call.side[0].realm, true);
+	ice_call_run(&call, cut_us);
+	for (int i = 0; i < 2; i++) {
+		EXPECT(call.side[i].state == CF_ICE_DISCONNECTED);
+		EXPECT(call.side[i].n_sent - sent[i] < 40 * cut_us / CF_US_PER_S);
+	}
+	cf_vnet_cut(call.net, call.side[0].realm, false);
+	ice_call_run(&call, CF_US_PER_S);
+	EXPECT(alive(0) && alive(1));
+	EXPECT(gaps_below(cut_us + 500000));
+	ice_call_done(&call);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +220,7 @@ int main(void)
 		cmocka_unit_test(udp_is_cut),
 		cmocka_unit_test(cable_is_pulled),
 		cmocka_unit_test(address_changes),
+		cmocka_unit_test(dead_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
