@@ -616,6 +616,8 @@ static const char *turn_state(const struct peer_server *server)
 		[RELAY_CONNECTING] = "connecting",
 		[RELAY_STANDBY] = "connected",
 		[RELAY_RUNNING] = "allocating",
+		[RELAY_RELEASING] = "released",
+		[RELAY_RESTING] = "released",
 		[RELAY_DEAD] = "given-up"};
 
 	if (server->state == RELAY_DEAD && !cf_addr_ip_len(&server->addr))
