@@ -316,7 +316,7 @@ struct callflow_usage_query {
 	const char *call_id;
 	const char *user;
 	const char *kind;      /* "relay" or "leg" */
-	const char *transport; /* "udp", "tcp", "tls" */
+	const char *transport; /* "udp", "tcp", "tls", "dtls" */
 	const char *by;        /* sums by "call", "user", "transport", "day", "total" */
 	enum callflow_format format;
 };

@@ -99,7 +99,7 @@ void cf_api_drain(struct cf_api *api);
 struct cf_api_relay_usage {
 	const char *id;          /* of the allocation, unique for all time */
 	struct cf_view username; /* TURN user name: ours, or a static user's */
-	const char *transport;   /* "udp", "tcp", "tls" */
+	const char *transport;   /* "udp", "tcp", "tls", "dtls" */
 	int64_t start_wall_ms;
 	int64_t end_wall_ms;
 	bool ended;

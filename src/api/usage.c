@@ -229,7 +229,8 @@ static const char *parse(const struct cf_api_req *req, struct usage_query *q)
 		return "kind is relay or leg.";
 	if (take(req, "transport", q->transport, sizeof(q->transport)) < 0 ||
 		(*q->transport && strcmp(q->transport, "udp") != 0 &&
-			strcmp(q->transport, "tcp") != 0 && strcmp(q->transport, "tls") != 0))
+			strcmp(q->transport, "tcp") != 0 && strcmp(q->transport, "tls") != 0 &&
+			strcmp(q->transport, "dtls") != 0))
 		return "transport is udp, tcp or tls.";
 	if (take_page(req, q) < 0)
 		return "maxpagesize is a number above 0; skipToken comes from a nextLink.";

@@ -29,6 +29,7 @@ struct cf_tls {
 	unsigned alpn_len;            /* RO */
 	pthread_mutex_t lock;         /* LOCK: held to take a reference to ctx or to exchange it */
 	SSL_CTX *ctx;                 /* LOCK: lock */
+	SSL_CTX *datagram;            /* LOCK: lock; for DTLS */
 };
 
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
@@ -47,9 +48,9 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static SSL_CTX *new_ctx(struct cf_tls *tls)
+static SSL_CTX *new_ctx(struct cf_tls *tls, const SSL_METHOD *method, int version)
 {
-	SSL_CTX *ctx = SSL_CTX_new(tls->server ? TLS_server_method() : TLS_client_method());
+	SSL_CTX *ctx = SSL_CTX_new(method);
 
 	if (!ctx)
 		return NULL;
@@ -58,7 +59,7 @@ static SSL_CTX *new_ctx(struct cf_tls *tls)
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1); /* a record's head and all behind it in one reading */
-	if (!SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) ||
+	if (!SSL_CTX_set_min_proto_version(ctx, version) ||
 		!SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS)) {
 		SSL_CTX_free(ctx);
 		return NULL;
@@ -73,6 +74,39 @@ static SSL_CTX *new_ctx(struct cf_tls *tls)
 		if (tls->alpn_len > 0)
 			SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, tls);
 	}
+	return ctx;
+}
+
+static SSL_CTX *new_stream_ctx(struct cf_tls *tls)
+{
+	return new_ctx(
+		tls, tls->server ? TLS_server_method() : TLS_client_method(), TLS1_2_VERSION);
+}
+
+/* The cookie has been checked before OpenSSL sees it (net/dtls_hello.h). */
+static int cookie_is_good(SSL *ssl, const unsigned char *cookie, unsigned len)
+{
+	(void)ssl, (void)cookie, (void)len;
+	return 1;
+}
+
+static int cookie_is_made_elsewhere(SSL *ssl, unsigned char *cookie, unsigned *len)
+{
+	(void)ssl, (void)cookie, (void)len;
+	return 0;
+}
+
+static SSL_CTX *new_datagram_ctx(struct cf_tls *tls)
+{
+	SSL_CTX *ctx = new_ctx(
+		tls, tls->server ? DTLS_server_method() : DTLS_client_method(), DTLS1_2_VERSION);
+
+	if (!ctx)
+		return NULL;
+	/* Nobody resumes a TURN client's association: no ticket, one flight less to lose. */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET);
+	SSL_CTX_set_cookie_generate_cb(ctx, cookie_is_made_elsewhere);
+	SSL_CTX_set_cookie_verify_cb(ctx, cookie_is_good);
 	return ctx;
 }
 
@@ -103,8 +137,9 @@ struct cf_tls *cf_tls_server_new(const char *const *alpn)
 		memcpy(tls->alpn + tls->alpn_len, *alpn, n);
 		tls->alpn_len += (unsigned)n;
 	}
-	tls->ctx = new_ctx(tls);
-	return tls->ctx ? tls : cf_tls_unref(tls);
+	tls->ctx = new_stream_ctx(tls);
+	tls->datagram = new_datagram_ctx(tls);
+	return tls->ctx && tls->datagram ? tls : cf_tls_unref(tls);
 }
 
 void cf_tls_error_text(char *text, size_t n)
@@ -127,51 +162,76 @@ static int file_error(char *error, const char *what, const char *file, int err)
 	return access(file, F_OK) < 0 ? CF_ENOTFOUND : err;
 }
 
+static int load_files(SSL_CTX *ctx, const char *cert_file, const char *key_file, char *error)
+{
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
+		return file_error(error, "certificate", cert_file, CF_ECRYPTO);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1)
+		return file_error(error, "key", key_file, CF_ECRYPTO);
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		return file_error(error, "key does not fit the certificate:", key_file, CF_EINVAL);
+	return 0;
+}
+
+static void exchange(struct cf_tls *tls, SSL_CTX *ctx, SSL_CTX *datagram)
+{
+	SSL_CTX *old[2];
+
+	pthread_mutex_lock(&tls->lock);
+	old[0] = tls->ctx;
+	old[1] = tls->datagram;
+	tls->ctx = ctx;
+	tls->datagram = datagram;
+	pthread_mutex_unlock(&tls->lock);
+	SSL_CTX_free(old[0]);
+	SSL_CTX_free(old[1]);
+}
+
 int cf_tls_server_load(struct cf_tls *tls, const char *cert_file, const char *key_file,
 	char error[static CF_TLS_ERROR_MAX])
 {
-	SSL_CTX *ctx = new_ctx(tls), *old;
-	int err = 0;
+	SSL_CTX *ctx = new_stream_ctx(tls), *datagram = new_datagram_ctx(tls);
+	int err = ctx && datagram ? 0 : CF_ENOMEM;
 
-	if (!ctx)
-		return CF_ENOMEM;
-	ERR_clear_error();
-	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-		err = file_error(error, "certificate", cert_file, CF_ECRYPTO);
-	else if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1)
-		err = file_error(error, "key", key_file, CF_ECRYPTO);
-	else if (SSL_CTX_check_private_key(ctx) != 1)
-		err = file_error(error, "key does not fit the certificate:", key_file, CF_EINVAL);
-	if (err) {
+	if (err == 0)
+		err = load_files(ctx, cert_file, key_file, error);
+	if (err == 0)
+		err = load_files(datagram, cert_file, key_file, error);
+	if (err < 0) {
 		SSL_CTX_free(ctx);
+		SSL_CTX_free(datagram);
 		return err;
 	}
-	pthread_mutex_lock(&tls->lock);
-	old = tls->ctx;
-	tls->ctx = ctx;
-	pthread_mutex_unlock(&tls->lock);
-	SSL_CTX_free(old);
+	exchange(tls, ctx, datagram);
+	return 0;
+}
+
+static int trust(SSL_CTX *ctx, const char *ca_file, char *error)
+{
+	int ok;
+
+	ERR_clear_error();
+	ok = ca_file ? SSL_CTX_load_verify_locations(ctx, ca_file, NULL)
+		     : SSL_CTX_set_default_verify_paths(ctx);
+	if (ok != 1)
+		return file_error(
+			error, "authorities", ca_file ? ca_file : "of the system", CF_ECRYPTO);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	return 0;
 }
 
 struct cf_tls *cf_tls_client_new(const char *ca_file, char error[static CF_TLS_ERROR_MAX])
 {
 	struct cf_tls *tls = new_tls(false);
-	int ok;
 
 	if (!tls)
 		return NULL;
-	tls->ctx = new_ctx(tls);
-	if (!tls->ctx)
+	tls->ctx = new_stream_ctx(tls);
+	tls->datagram = new_datagram_ctx(tls);
+	if (!tls->ctx || !tls->datagram || trust(tls->ctx, ca_file, error) < 0 ||
+		trust(tls->datagram, ca_file, error) < 0)
 		return cf_tls_unref(tls);
-	ERR_clear_error();
-	ok = ca_file ? SSL_CTX_load_verify_locations(tls->ctx, ca_file, NULL)
-		     : SSL_CTX_set_default_verify_paths(tls->ctx);
-	if (ok != 1) {
-		file_error(error, "authorities", ca_file ? ca_file : "of the system", CF_ECRYPTO);
-		return cf_tls_unref(tls);
-	}
-	SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
 	return tls;
 }
 
@@ -186,6 +246,7 @@ struct cf_tls *cf_tls_unref(struct cf_tls *tls)
 	if (!tls || atomic_fetch_sub(&tls->refs, 1) > 1)
 		return NULL;
 	SSL_CTX_free(tls->ctx);
+	SSL_CTX_free(tls->datagram);
 	pthread_mutex_destroy(&tls->lock);
 	return cf_free(tls);
 }
@@ -195,14 +256,24 @@ bool cf_tls_is_server(const struct cf_tls *tls)
 	return tls->server;
 }
 
-SSL *cf_tls_ssl_new(struct cf_tls *tls)
+static SSL *ssl_new(struct cf_tls *tls, SSL_CTX *const *ctx)
 {
 	SSL *ssl;
 
 	pthread_mutex_lock(&tls->lock);
-	ssl = SSL_new(tls->ctx); /* holds its own reference to the context */
+	ssl = SSL_new(*ctx); /* holds its own reference to the context */
 	pthread_mutex_unlock(&tls->lock);
 	return ssl;
+}
+
+SSL *cf_tls_ssl_new(struct cf_tls *tls)
+{
+	return ssl_new(tls, &tls->ctx);
+}
+
+SSL *cf_tls_datagram_ssl_new(struct cf_tls *tls)
+{
+	return ssl_new(tls, &tls->datagram);
 }
 
 int cf_tls_ssl_expect(SSL *ssl, const char *name)

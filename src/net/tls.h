@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS contexts for streams: TLS 1.2 and 1.3 only, AEAD ciphers, no compression, no renegotiation.
- * A context is counted and may be used by streams of several threads; loading a new certificate
- * concerns handshakes that begin afterwards.
+ * DTLS 1.2 goes by the same certificates and rules. A context is counted and may be used by streams
+ * of several threads; loading a new certificate concerns handshakes that begin afterwards.
  */
 #ifndef CF_NET_TLS_H
 #define CF_NET_TLS_H

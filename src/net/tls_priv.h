@@ -12,6 +12,9 @@
 /** A connection's state with the context's current certificate, or NULL. Any thread. */
 CF_MUST_CHECK SSL *cf_tls_ssl_new(struct cf_tls *tls);
 
+/** The same for DTLS. */
+CF_MUST_CHECK SSL *cf_tls_datagram_ssl_new(struct cf_tls *tls);
+
 bool cf_tls_is_server(const struct cf_tls *tls);
 
 /** Makes ssl verify the peer's certificate for this DNS name or IP address. 0 or an error. */

@@ -145,7 +145,8 @@ void cf_relay_peer_input(struct cf_relay *relay, struct cf_relay_alloc *alloc,
 	if (channel) {
 		cf_turn_channel_prepend(p, n, channel->number);
 		head = CF_TURN_CHANNEL_HEADER_LEN;
-		if (alloc->tuple.transport == CF_RELAY_UDP)
+		if (alloc->tuple.transport == CF_RELAY_UDP ||
+			alloc->tuple.transport == CF_RELAY_DTLS)
 			pad = 0; /* section 12.5: datagrams need none */
 	} else {
 		head = prepend_indication(relay, alloc, peer, p, n);

@@ -7,7 +7,7 @@
 
 const char *cf_relay_transport_name(enum cf_relay_transport transport)
 {
-	static const char *const names[] = {"udp", "tcp", "tls"};
+	static const char *const names[] = {"udp", "tcp", "tls", "dtls"};
 
 	return names[transport];
 }

@@ -26,16 +26,16 @@
 struct cf_relay;
 struct cf_relay_alloc;
 
-enum cf_relay_transport { CF_RELAY_UDP, CF_RELAY_TCP, CF_RELAY_TLS };
+enum cf_relay_transport { CF_RELAY_UDP, CF_RELAY_TCP, CF_RELAY_TLS, CF_RELAY_DTLS };
 
-/** "udp", "tcp", "tls". Static storage. */
+/** "udp", "tcp", "tls", "dtls". Static storage. */
 const char *cf_relay_transport_name(enum cf_relay_transport transport);
 
 /* How a client reaches us. Copied where it is kept. */
 struct cf_relay_tuple {
 	struct cf_addr local;  /* as the client addressed us */
 	struct cf_addr remote; /* the client */
-	void *conn;            /* TCP, TLS: the io's connection; UDP: the io's socket */
+	void *conn;            /* TCP, TLS, DTLS: the io's connection; UDP: the io's socket */
 	uint8_t transport;     /* enum cf_relay_transport */
 };
 

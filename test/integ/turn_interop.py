@@ -33,6 +33,9 @@ WAYS = [
     ("relay to relay over UDP", ["-y"]),
     ("relay to relay over TCP", ["-y", "-t"]),
     ("DONT-FRAGMENT", ["-g"]),
+    ("channels over DTLS", ["-S"]),
+    ("Send and Data over DTLS", ["-S", "-s"]),
+    ("relay to relay over DTLS", ["-y", "-S"]),
 ]
 
 
@@ -66,6 +69,15 @@ def wrong_password(server):
     return None if "Cannot complete Allocation" in text and "success" not in text else text[-600:]
 
 
+def metered(ready):
+    """The rows of usage say which allocations came over DTLS."""
+    env = {"CALLFLOW_CONNECTION_STRING": ready["connectionString"], "CALLFLOW_CA": ready["ca"]}
+    result = subprocess.run([os.path.join(os.path.dirname(DAEMON), "callflow"), "usage", "--transport", "dtls", "--json"], env=env,
+                            capture_output=True, text=True, timeout=30, check=False)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    return None if rows and all(row["transport"] == "dtls" for row in rows) else result.stdout + result.stderr
+
+
 def main():
     missing = [p for p in PROGRAMS if not shutil.which(p)]
     if missing or not os.path.exists(DAEMON):
@@ -84,12 +96,14 @@ def main():
         if not line:
             print("1..1\nnot ok 1 - the daemon starts")
             return 1
-        host, _, port = json.loads(line)["stun"].rpartition(":")
+        ready = json.loads(line)
+        host, _, port = ready["stun"].rpartition(":")
         server = (host, port)
         peer = subprocess.Popen(["turnutils_peer", "-p", PEER_PORT, "-L", "127.0.0.1"],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         tests = [("Binding", lambda: stun(server)), ("wrong password", lambda: wrong_password(server))]
         tests += [(name, lambda ways=ways: relay(ways, server)) for name, ways in WAYS]
+        tests += [("usage over DTLS", lambda: metered(ready))]
         print(f"1..{len(tests)}")
         for number, (name, test) in enumerate(tests, 1):
             problem = test()

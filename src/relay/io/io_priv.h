@@ -6,6 +6,8 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "net/dtls_hello.h"
+#include "net/dtls_link.h"
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/udp.h"
@@ -18,6 +20,8 @@
 #define RELAY_OWN_MAX 256
 #define RELAY_PORT_TRIES 128
 #define RELAY_MANY_FREED 256
+#define RELAY_DTLS_PER_SOURCE 256
+#define RELAY_DTLS_SOURCES 1024
 #define RELAY_IDLE_US (60 * CF_US_PER_S) /* a stream without allocation */
 
 /* Media for a slow stream is dropped above the first, answers above the second. */
@@ -59,6 +63,13 @@ struct cf_relay_server {
 		*alternate[CF_RELAY_MAX_LISTEN]; /* the next higher port (RFC 5780); NULL: taken */
 	struct cf_listener *tcp[CF_RELAY_MAX_LISTEN];
 	struct cf_listener *tls_listeners[CF_RELAY_MAX_LISTEN];
+	struct cf_udp *udp_tls[CF_RELAY_MAX_LISTEN]; /* DTLS only, beside tls_listeners */
+	struct {
+		struct cf_map sessions; /* struct relay_dtls */
+		uint16_t by_source[RELAY_DTLS_SOURCES];
+		uint32_t seed;
+		uint8_t cookie_key[CF_DTLS_COOKIE_KEY_LEN];
+	} dtls;
 	struct cf_list conns;
 	uint32_t n_conns;
 	struct cf_relay_config core;
@@ -77,6 +88,19 @@ struct relay_conn {
 	struct cf_relay_tuple tuple;
 	struct cf_timer idle;
 	uint64_t heard_us;
+};
+
+/* A client's DTLS association. */
+struct relay_dtls {
+	struct cf_map_node node;
+	struct cf_relay_server *server;
+	struct cf_dtls_link *link; /* owned */
+	struct cf_udp *udp;
+	struct cf_relay_tuple tuple;
+	struct cf_timer timer; /* handshake: the next flight or the end of patience; then: idle */
+	uint64_t begun_us, heard_us;
+	uint8_t random[CF_DTLS_RANDOM_LEN]; /* of the ClientHello it began with */
+	bool armed_open;                    /* the timer is that of an open association */
 };
 
 /* A relayed address. */
@@ -114,6 +138,14 @@ void cf_relay_port_send(void *socket, const struct cf_addr *peer, const uint8_t 
 /* conn.c */
 void cf_relay_conn_send(struct relay_conn *conn, const uint8_t *p, size_t n, bool media);
 struct relay_conn *cf_relay_conn_free(struct relay_conn *conn);
+
+/* dtls.c */
+/** A datagram whose first byte says DTLS. */
+void cf_relay_dtls_input(
+	struct cf_relay_server *server, struct cf_udp *udp, const struct cf_udp_packet *packet);
+void cf_relay_dtls_send(struct relay_dtls *session, const uint8_t *p, size_t n);
+struct relay_dtls *cf_relay_dtls_free(struct relay_dtls *session);
+void cf_relay_dtls_end_all(struct cf_relay_server *server);
 
 /* server.c */
 void cf_relay_server_arm(struct cf_relay_server *server);

@@ -2,6 +2,7 @@
 #include "relay/io/server.h"
 
 #include "base/mem.h"
+#include "base/rand.h"
 #include "relay/io/io_priv.h"
 
 #define CHOSEN_PORT_TRIES 16
@@ -47,6 +48,8 @@ static void send_client(
 		cf_udp_send_from(udp, &to->remote, &to->local, p, n);
 	else if (to->transport == CF_RELAY_UDP)
 		return;
+	else if (to->transport == CF_RELAY_DTLS)
+		cf_relay_dtls_send(to->conn, p, n);
 	else
 		cf_relay_conn_send(to->conn, p, n, in_place);
 }
@@ -150,6 +153,20 @@ void cf_relay_server_arm(struct cf_relay_server *server)
 
 /* Listening */
 
+static void on_stun(struct cf_relay_server *server, struct cf_udp *udp,
+	const struct cf_udp_packet *packet, uint64_t now_us)
+{
+	struct cf_relay_tuple from = {
+		.local = packet->local,
+		.remote = packet->src,
+		.conn = udp,
+		.transport = CF_RELAY_UDP,
+	};
+
+	(void)cf_relay_client_input(server->relay, &from, packet->p, packet->len, now_us);
+}
+
+/* STUN, ChannelData and DTLS on one port, told apart by the first byte (RFC 7983). */
 static void on_datagrams(
 	struct cf_udp *udp, const struct cf_udp_packet *packets, size_t n, void *arg)
 {
@@ -157,16 +174,23 @@ static void on_datagrams(
 	uint64_t now_us = cf_loop_now_us(server->loop);
 
 	for (size_t i = 0; i < n; i++) {
-		struct cf_relay_tuple from = {
-			.local = packets[i].local,
-			.remote = packets[i].src,
-			.conn = udp,
-			.transport = CF_RELAY_UDP,
-		};
-
-		(void)cf_relay_client_input(
-			server->relay, &from, packets[i].p, packets[i].len, now_us);
+		if (!cf_dtls_is_record(packets[i].p, packets[i].len))
+			on_stun(server, udp, &packets[i], now_us);
+		else if (server->tls)
+			cf_relay_dtls_input(server, udp, &packets[i]);
 	}
+	cf_relay_server_arm(server);
+}
+
+/* The port of TURN over TLS takes nothing in the clear. */
+static void on_secure_datagrams(
+	struct cf_udp *udp, const struct cf_udp_packet *packets, size_t n, void *arg)
+{
+	struct cf_relay_server *server = arg;
+
+	for (size_t i = 0; i < n; i++)
+		if (cf_dtls_is_record(packets[i].p, packets[i].len))
+			cf_relay_dtls_input(server, udp, &packets[i]);
 	cf_relay_server_arm(server);
 }
 
@@ -178,8 +202,8 @@ static void on_stream(struct cf_listener *listener, enum cf_listener_class cls,
 	(void)cf_relay_server_adopt(arg, stream);
 }
 
-static int open_udp(
-	struct cf_relay_server *server, struct cf_udp **ret_udp, const struct cf_addr *addr)
+static int open_udp(struct cf_relay_server *server, struct cf_udp **ret_udp,
+	const struct cf_addr *addr, bool plain)
 {
 	struct cf_udp_options options;
 
@@ -188,7 +212,7 @@ static int open_udp(
 	options.reuse_port = true;
 	options.pktinfo = is_wildcard(addr); /* the answer leaves from where it was asked */
 	options.recv_buffer = options.send_buffer = LISTEN_BUFFER;
-	options.recv = on_datagrams;
+	options.recv = plain ? on_datagrams : on_secure_datagrams;
 	options.arg = server;
 	return cf_udp_open(ret_udp, server->loop, &options);
 }
@@ -212,23 +236,24 @@ static int open_stream(struct cf_relay_server *server, struct cf_listener **ret_
 }
 
 /* UDP and TCP on one port, also when the kernel chooses it. */
-static int open_pair(struct cf_relay_server *server, size_t i, struct cf_addr *addr)
+static int open_pair(struct cf_relay_server *server, struct cf_udp **ret_udp,
+	struct cf_listener **ret_listener, struct cf_addr *addr, bool plain)
 {
 	int err = CF_EADDRINUSE;
 
 	for (int tries = 0; tries < (addr->port ? 1 : CHOSEN_PORT_TRIES); tries++) {
 		struct cf_addr chosen;
 
-		err = open_udp(server, &server->udp[i], addr);
+		err = open_udp(server, ret_udp, addr, plain);
 		if (err < 0)
 			return err;
-		chosen = *cf_udp_local(server->udp[i]);
-		err = open_stream(server, &server->tcp[i], &chosen, true);
+		chosen = *cf_udp_local(*ret_udp);
+		err = open_stream(server, ret_listener, &chosen, plain);
 		if (err == 0) {
 			*addr = chosen;
 			return 0;
 		}
-		server->udp[i] = cf_udp_free(server->udp[i]);
+		*ret_udp = cf_udp_free(*ret_udp);
 	}
 	return err;
 }
@@ -239,12 +264,10 @@ static int open_all(struct cf_relay_server *server)
 	int err = 0;
 
 	for (size_t i = 0; i < shared->config.n_listen && err == 0; i++)
-		err = open_pair(server, i, &shared->listen[i]);
-	for (size_t i = 0; i < shared->config.n_listen_tls && server->tls && err == 0; i++) {
-		err = open_stream(server, &server->tls_listeners[i], &shared->listen_tls[i], false);
-		if (err == 0)
-			shared->listen_tls[i] = *cf_listener_local(server->tls_listeners[i]);
-	}
+		err = open_pair(server, &server->udp[i], &server->tcp[i], &shared->listen[i], true);
+	for (size_t i = 0; i < shared->config.n_listen_tls && server->tls && err == 0; i++)
+		err = open_pair(server, &server->udp_tls[i], &server->tls_listeners[i],
+			&shared->listen_tls[i], false);
 	return err;
 }
 
@@ -257,7 +280,7 @@ static void open_alternates(struct cf_relay_server *server)
 		if (addr.port == UINT16_MAX)
 			continue;
 		addr.port++;
-		(void)!open_udp(server, &server->alternate[i], &addr);
+		(void)!open_udp(server, &server->alternate[i], &addr, true);
 	}
 }
 
@@ -354,6 +377,9 @@ int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loo
 				      !cf_addr_ip_eq(&shared->config.relay[i].advertised,
 					      &shared->config.relay[i].bind);
 	cf_list_init(&server->conns);
+	cf_map_init(&server->dtls.sessions);
+	server->dtls.seed = (uint32_t)cf_rand_u64();
+	cf_rand_bytes(server->dtls.cookie_key, sizeof(server->dtls.cookie_key));
 	/* Ports that the first worker chooses are those of all: one after the other. */
 	pthread_mutex_lock(&shared->lock);
 	err = open_all(server);
@@ -380,6 +406,7 @@ struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server)
 {
 	if (!server)
 		return NULL;
+	cf_relay_dtls_end_all(server);
 	while (!cf_list_empty(&server->conns))
 		cf_relay_conn_free(CF_CONTAINER_OF(server->conns.next, struct relay_conn, link));
 	server->relay = cf_relay_free(server->relay, cf_loop_now_us(server->loop));
@@ -388,6 +415,7 @@ struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server)
 	for (size_t i = 0; i < CF_RELAY_MAX_LISTEN; i++) {
 		cf_udp_free(server->udp[i]);
 		cf_udp_free(server->alternate[i]);
+		cf_udp_free(server->udp_tls[i]);
 		cf_listener_free(server->tcp[i]);
 		cf_listener_free(server->tls_listeners[i]);
 	}
