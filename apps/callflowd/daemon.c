@@ -55,6 +55,9 @@ struct daemon {
 	struct cf_store *store;
 	struct cf_api *api;
 	struct cf_http_server *http;
+	struct cf_http_server *metrics_http;
+	struct cf_listener *metrics[LISTENERS_MAX];
+	size_t n_metrics;
 	struct cf_echo *echo;
 	struct cf_listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -328,6 +331,16 @@ static void drain(void *arg)
 	(void)!cf_timer_after(&d->drain_timer, d->loop, DRAIN_CHECK_US, check_drained, d);
 }
 
+static void collect(void (*done)(void *arg), void *done_arg, void *arg)
+{
+	relay_role_collect(((struct daemon *)arg)->relay, done, done_arg);
+}
+
+static int write_metrics(struct cf_buf *out, void *arg)
+{
+	return relay_role_metrics(((struct daemon *)arg)->relay, out);
+}
+
 static int make_api(struct daemon *d)
 {
 	struct cf_api_options options;
@@ -344,6 +357,9 @@ static int make_api(struct daemon *d)
 	options.openapi = callflowd_openapi;
 	options.drain = drain;
 	options.drain_arg = d;
+	options.collect = d->relay ? collect : NULL;
+	options.metrics = d->relay ? write_metrics : NULL;
+	options.metrics_arg = d;
 	d->api = cf_api_new(&options);
 	if (!d->api || cf_api_restore(d->api, on_restored, d) < 0)
 		return fail("signalling", "out of memory");
@@ -392,13 +408,53 @@ static int make_echo(struct daemon *d)
 	return d->echo ? 0 : fail("echo bot", "out of memory");
 }
 
+/* The port for metrics, plain HTTP */
+
+static void on_metrics_stream(struct cf_listener *listener, enum cf_listener_class cls,
+	struct cf_stream *stream, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)listener;
+	(void)cls;
+	(void)!cf_http_server_serve(d->metrics_http, stream);
+}
+
+static int open_metrics(struct daemon *d)
+{
+	struct cf_http_server_options http;
+
+	cf_http_server_options_defaults(&http);
+	http.handler = cf_api_handle_metrics;
+	http.arg = d->api;
+	d->metrics_http = cf_http_server_new(d->loop, &http);
+	if (!d->metrics_http)
+		return fail("HTTP", "out of memory");
+	for (; d->n_metrics < d->conf->listen.metrics.n; d->n_metrics++) {
+		const struct cf_addr *addr = &d->conf->listen.metrics.v[d->n_metrics];
+		struct cf_listener_options options;
+		char text[CF_ADDR_TEXT_MAX];
+		int err;
+
+		cf_listener_options_defaults(&options);
+		options.bind = *addr;
+		options.accept = CF_LISTEN_HTTP_TCP;
+		options.fn = on_metrics_stream;
+		options.arg = d;
+		err = cf_listener_open(&d->metrics[d->n_metrics], d->loop, &options);
+		if (err)
+			return fail(cf_addr_text(addr, text), cf_err_text(err));
+	}
+	return 0;
+}
+
 static int start_signal(struct daemon *d)
 {
 	if (!(d->conf->roles & CF_ROLE_SIGNAL))
 		return 0;
 	if (open_store(d) < 0 || make_api(d) < 0 || make_http(d) < 0)
 		return -1;
-	return make_echo(d);
+	return open_metrics(d) < 0 ? -1 : make_echo(d);
 }
 
 /* Reloading */
@@ -588,12 +644,15 @@ struct daemon *daemon_free(struct daemon *d)
 	cf_timer_stop(&d->drain_timer);
 	for (size_t i = 0; i < d->n_listeners; i++)
 		cf_listener_free(d->listeners[i]);
+	for (size_t i = 0; i < d->n_metrics; i++)
+		cf_listener_free(d->metrics[i]);
 	cf_echo_free(d->echo);
 	/* The last bills come by the mailbox: they are to be written before the store closes. */
 	relay_role_free(d->relay);
 	if (d->loop)
 		cf_loop_run_once(d->loop, 0);
 	cf_http_server_free(d->http);
+	cf_http_server_free(d->metrics_http);
 	cf_api_free(d->api);
 	cf_store_close(d->store);
 	for (size_t i = 0; i < d->n_workers; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "relay.h"
+#include "relay_priv.h"
 
 #include "auth/turn_credential.h"
 #include "base/buf.h"
@@ -11,32 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECRET_MAX 32
 #define OWN_MAX 128
 #define ALLOWED_MAX (CF_CONF_CIDRS_MAX + CF_CONF_ADDRS_MAX + 2)
-
-struct relay_role {
-	const struct cf_conf
-		*_Atomic conf; /* ATOMIC: replaced by a reload, never freed before us */
-	struct cf_loop *control;
-	struct cf_pool *pool;
-	struct cf_relay_shared *shared;
-	relay_role_usage_fn *usage;
-	void *arg;
-	uint8_t turn_secret[SECRET_MAX];      /* RO */
-	char resource[CF_RAWID_PART_MAX + 1]; /* RO */
-	bool allow_loopback;
-	size_t next_worker;
-	size_t n_workers;
-	struct worker {
-		struct relay_role *role;
-		struct cf_loop *loop;
-		struct cf_relay_server *server; /* the worker's */
-		struct cf_tls *tls;
-		int result;
-		size_t n_allocations;
-	} workers[];
-};
 
 /* Credentials, on any worker */
 
@@ -486,4 +462,75 @@ size_t relay_role_n_allocations(struct relay_role *role)
 		n += role->workers[i].n_allocations;
 	}
 	return n;
+}
+
+/* Metrics: each worker copies its counters on its own loop, so that no packet waits for anything.
+ */
+
+struct collection {
+	struct relay_role *role;
+	void (*done)(void *arg);
+	void *done_arg;
+	size_t n_left; /* the control loop's */
+};
+
+struct question {
+	struct collection *collection;
+	struct worker *worker;
+	uint64_t asked_us;
+	struct relay_sample sample;
+};
+
+static void one_less(struct collection *collection)
+{
+	if (--collection->n_left > 0)
+		return;
+	collection->done(collection->done_arg);
+	cf_free(collection);
+}
+
+static void on_sample(void *arg)
+{
+	struct question *question = arg;
+
+	question->worker->sample = question->sample;
+	one_less(question->collection);
+	cf_free(question);
+}
+
+static void take_sample(void *arg)
+{
+	struct question *question = arg;
+
+	question->sample.lag_us = cf_clock_us() - question->asked_us;
+	cf_relay_server_stats(question->worker->server, &question->sample.stats);
+	if (cf_loop_post(question->worker->role->control, on_sample, drop_bill, question) < 0)
+		cf_log(CF_LOG_ERROR, "relay", NULL, "metrics: the control loop is behind");
+}
+
+static bool ask_worker(struct collection *collection, struct worker *worker)
+{
+	struct question *question = cf_alloc(sizeof(*question));
+
+	if (!question)
+		return false;
+	*question = (struct question){collection, worker, cf_clock_us(), {{0}, 0}};
+	if (cf_loop_post(worker->loop, take_sample, drop_bill, question) == 0)
+		return true;
+	cf_free(question);
+	return false;
+}
+
+void relay_role_collect(struct relay_role *role, void (*done)(void *arg), void *done_arg)
+{
+	struct collection *collection = cf_alloc(sizeof(*collection));
+
+	if (!collection) {
+		done(done_arg);
+		return;
+	}
+	*collection = (struct collection){role, done, done_arg, 1};
+	for (size_t i = 0; i < role->n_workers; i++)
+		collection->n_left += ask_worker(collection, &role->workers[i]);
+	one_less(collection);
 }

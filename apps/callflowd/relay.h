@@ -3,6 +3,7 @@
 #ifndef CALLFLOWD_RELAY_H
 #define CALLFLOWD_RELAY_H
 
+#include "base/buf.h"
 #include "conf/conf.h"
 #include "loop/thread.h"
 #include "net/stream.h"
@@ -43,6 +44,12 @@ void relay_role_drain(struct relay_role *role);
 
 /** Takes over what a reload may change of another configuration, which outlives the role too. */
 void relay_role_reload(struct relay_role *role, const struct cf_conf *conf);
+
+/** Has every worker tell its counters; then done(done_arg) runs on the control loop. */
+void relay_role_collect(struct relay_role *role, void (*done)(void *arg), void *done_arg);
+
+/** Writes what was collected last. 0, CF_ENOMEM, CF_ELIMIT. */
+CF_MUST_CHECK int relay_role_metrics(const struct relay_role *role, struct cf_buf *out);
 
 /** Allocations of all workers; waits for them. */
 size_t relay_role_n_allocations(struct relay_role *role);

@@ -55,6 +55,12 @@ static const struct cf_route ROUTES[] = {
 };
 /* clang-format on */
 
+static const struct cf_route LOOPBACK_ROUTES[] = {
+	{"GET", "/metrics", no_fn, R(PUBLIC, NONE, NULL, false, false, metrics)},
+	{"GET", "/healthz", no_fn, R(PUBLIC, NONE, NULL, false, false, health)},
+	{"GET", "/readyz", no_fn, R(PUBLIC, NONE, NULL, false, false, ready)},
+};
+
 /* The table is only searched; what a row does is in its `extra`. */
 static void no_fn(struct cf_http_exchange *ex, const struct cf_http_request *request,
 	const struct cf_route_params *params, void *arg)
@@ -72,6 +78,7 @@ static void batch_done(int err, void *arg)
 	if (batch->number > batch->api->stored_batch)
 		batch->api->stored_batch = batch->number;
 	cf_api_devices_send(batch->api);
+	cf_histogram_add(&batch->api->metrics.commits, cf_clock_us() - batch->begun_us);
 	while ((node = cf_list_pop(&batch->waiting)))
 		cf_api_req_committed(CF_CONTAINER_OF(node, struct cf_api_req, link), err);
 	batch->api->n_batches--;
@@ -87,6 +94,7 @@ void cf_api_flush(struct cf_api *api)
 		return;
 	api->batch = NULL;
 	api->n_batches++;
+	batch->begun_us = cf_clock_us();
 	err = cf_store_commit(batch->writes, batch_done, batch);
 	if (err < 0)
 		batch_done(err, batch);
@@ -185,6 +193,8 @@ static void port_leg(const struct cf_call_leg_record *record, void *arg)
 
 	for (size_t i = 0; i < 20; i++)
 		v[i] = cf_store_int(0);
+	if (record->ended)
+		cf_api_count_ending(api, record->code, record->subcode);
 	v[0] = cf_store_text(record->leg_id);
 	v[1] = cf_store_text("leg");
 	v[2] = cf_store_text(record->call_id);
@@ -494,9 +504,11 @@ static void no_route(struct cf_api_req *req, int status)
 	cf_api_fail(req, status, ROUTE_ERRORS[i][0], "%s", ROUTE_ERRORS[i][1]);
 }
 
-void cf_api_handle(struct cf_http_exchange *ex, const struct cf_http_request *request, void *arg)
+_Static_assert(CF_ARRAY_LEN(ROUTES) < CF_API_ROUTES_MAX, "each route has its counters");
+
+static void handle(struct cf_api *api, const struct cf_route *table, size_t n_table,
+	struct cf_http_exchange *ex, const struct cf_http_request *request)
 {
-	struct cf_api *api = arg;
 	struct cf_api_req *req = cf_api_req_new(api, ex, request);
 	const struct cf_route *route;
 	int status;
@@ -506,12 +518,36 @@ void cf_api_handle(struct cf_http_exchange *ex, const struct cf_http_request *re
 		cf_http_reply(ex, 503, NULL, 0, cf_view_of(NULL, 0));
 		return;
 	}
-	status = cf_route_find(ROUTES, CF_ARRAY_LEN(ROUTES), request->method, request->path, &route,
-		&req->params, req->allow);
+	status = cf_route_find(
+		table, n_table, request->method, request->path, &route, &req->params, req->allow);
 	if (status != 200) {
 		no_route(req, status);
 		return;
 	}
 	req->route = route->extra;
+	if (table == ROUTES)
+		req->route_at = (size_t)(route - ROUTES);
 	with_route(req);
+}
+
+void cf_api_handle(struct cf_http_exchange *ex, const struct cf_http_request *request, void *arg)
+{
+	handle(arg, ROUTES, CF_ARRAY_LEN(ROUTES), ex, request);
+}
+
+/* The port without key: nothing but what the machine's own programs may see. */
+void cf_api_handle_metrics(
+	struct cf_http_exchange *ex, const struct cf_http_request *request, void *arg)
+{
+	handle(arg, LOOPBACK_ROUTES, CF_ARRAY_LEN(LOOPBACK_ROUTES), ex, request);
+}
+
+const char *cf_api_route_labels(size_t i, char text[static CF_API_LABELS_MAX])
+{
+	if (i < CF_ARRAY_LEN(ROUTES))
+		snprintf(text, CF_API_LABELS_MAX, "method=\"%s\",route=\"%s\"", ROUTES[i].method,
+			ROUTES[i].pattern);
+	else
+		snprintf(text, CF_API_LABELS_MAX, "method=\"other\",route=\"other\"");
+	return text;
 }

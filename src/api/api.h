@@ -59,7 +59,9 @@ struct cf_api_options {
 	/* What POST /node/:drain does besides cf_api_drain(), which it is to call; NULL: 404. */
 	void (*drain)(void *arg);
 	void *drain_arg;
-	/* More of /metrics, from other rooms; may be NULL. */
+	/* More of /metrics, from other rooms: collect() has it gathered and calls done on the loop,
+	 * then metrics() writes it. Each may be NULL. */
+	void (*collect)(void (*done)(void *done_arg), void *done_arg, void *arg);
 	int (*metrics)(struct cf_buf *out, void *arg);
 	void *metrics_arg;
 };
@@ -81,6 +83,10 @@ struct cf_api *cf_api_free(struct cf_api *api);
 
 /** cf_http_handler_fn; arg is the struct cf_api. */
 void cf_api_handle(struct cf_http_exchange *ex, const struct cf_http_request *request, void *arg);
+
+/** The same for a port that needs no key: /metrics, /healthz and /readyz alone. */
+void cf_api_handle_metrics(
+	struct cf_http_exchange *ex, const struct cf_http_request *request, void *arg);
 
 /** The domain of calls, for devices inside the process and for looking. */
 struct cf_call_domain *cf_api_domain(struct cf_api *api);

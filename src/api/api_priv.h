@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/metric.h"
 #include "http/router.h"
 #include "json/json.h"
 
@@ -91,8 +92,36 @@ struct cf_api_batch {
 	struct cf_api *api;
 	struct cf_store_batch *writes;
 	size_t n;
-	uint64_t number;        /* 1, 2, ... */
+	uint64_t number; /* 1, 2, ... */
+	uint64_t begun_us;
 	struct cf_list waiting; /* struct cf_api_req */
+};
+
+#define CF_API_ROUTES_MAX 48 /* the last one is for requests without a route */
+#define CF_API_CODES_MAX 24
+#define CF_API_PATHS 4
+#define CF_API_LABELS_MAX 128
+
+/* How often each number came. */
+struct cf_api_codes {
+	size_t n;
+	uint64_t others;
+	struct {
+		int code, subcode;
+		uint64_t count;
+	} v[CF_API_CODES_MAX];
+};
+
+struct cf_api_route_stats {
+	struct cf_api_codes statuses;
+	struct cf_histogram seconds;
+};
+
+struct cf_api_metrics {
+	struct cf_api_route_stats routes[CF_API_ROUTES_MAX];
+	struct cf_api_codes endings;
+	uint64_t paths[CF_API_PATHS];
+	struct cf_histogram setup, commits;
 };
 
 struct cf_api {
@@ -117,6 +146,7 @@ struct cf_api {
 	struct cf_api_bucket_state buckets[CF_API_N_LIMITS];
 	uint64_t seed;
 	uint64_t n_requests, n_refused, n_events;
+	struct cf_api_metrics metrics;
 	size_t n_streams;
 	size_t n_relays;    /* allocations with an open row */
 	uint64_t marked_us; /* when the store last heard that we live */
@@ -144,7 +174,10 @@ struct cf_api_req {
 	struct cf_json_error json_error;
 	char repeat_key[CF_API_REPEAT_MAX]; /* "" for none */
 	char fingerprint[48];
-	int status; /* the answer, once it waits for the store */
+	uint64_t begun_us;
+	size_t route_at; /* in the table of routes */
+	int answered;    /* status, for the metrics */
+	int status;      /* the answer, once it waits for the store */
 	char *text;
 	char raw_id[CF_RAWID_TEXT_MAX]; /* whom a handler looks up */
 	void (*then)(struct cf_api_req *req, const struct cf_api_user *user);
@@ -245,7 +278,19 @@ void cf_api_call_stored(struct cf_api *api, const char *call_id);
 /** Tells the store now and then that relays still run: where a crash closes their rows. */
 void cf_api_usage_mark(struct cf_api *api);
 
+/* ---- metrics.c ---- */
+
+void cf_api_count_request(struct cf_api *api, size_t route, int status, uint64_t begun_us);
+void cf_api_count_ending(struct cf_api *api, int code, int subcode);
+/** A device's report (may be NULL) on a call. */
+void cf_api_count_report(struct cf_api *api, const char *call_id, const json_t *report);
+/** method="...",route="..." of a row of the table. Returns text. */
+const char *cf_api_route_labels(size_t i, char text[static CF_API_LABELS_MAX]);
+
 /* ---- misc.c ---- */
+
+/** Answers in another type than JSON, and frees req. */
+void cf_api_reply_text(struct cf_api_req *req, int status, const char *type, struct cf_view text);
 
 /** While draining: answers 503 and says true. */
 bool cf_api_refuse_draining(struct cf_api_req *req);

@@ -284,6 +284,9 @@ void cf_api_call_report(struct cf_api_req *req)
 			     cf_api_now(req->api))
 		   : CF_ENOMEM;
 	cf_free(text);
+	if (err == 0)
+		cf_api_count_report(
+			req->api, req->params.value[0], json_object_get(req->body, "report"));
 	if (err < 0)
 		cf_api_fail_err(req, err);
 	else

@@ -437,6 +437,7 @@ void cf_api_endpoint_events(struct cf_api_req *req)
 	}
 	cf_api_host_copy(device->host, req->http->host);
 	stream_close(device); /* a newer stream replaces the older */
+	req->answered = 200;
 	cf_api_req_free(req);
 	if (cf_http_stream_begin(ex, 200, headers, CF_ARRAY_LEN(headers)) < 0) {
 		cf_http_stream_end(ex);

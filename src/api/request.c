@@ -19,6 +19,8 @@ struct cf_api_req *cf_api_req_new(
 	req->api = api;
 	req->ex = ex;
 	req->http = http;
+	req->begun_us = cf_clock_us();
+	req->route_at = CF_API_ROUTES_MAX - 1;
 	cf_list_init(&req->twins);
 	return req;
 }
@@ -27,6 +29,7 @@ void cf_api_req_free(struct cf_api_req *req)
 {
 	struct cf_list *node;
 
+	cf_api_count_request(req->api, req->route_at, req->answered, req->begun_us);
 	cf_list_remove(&req->repeat);
 	/* Twins without an answer of their own are told to come again. */
 	while ((node = cf_list_pop(&req->twins)))
@@ -42,6 +45,7 @@ void cf_api_req_free(struct cf_api_req *req)
 
 static void send_json(struct cf_api_req *req, int status, const char *text)
 {
+	req->answered = status;
 	if (text)
 		cf_http_reply_json(req->ex, status, text, strlen(text));
 	else
@@ -100,6 +104,7 @@ void cf_api_fail(struct cf_api_req *req, int status, const char *code, const cha
 	if (status == 401)
 		headers[n++] = (struct cf_http_header){
 			"www-authenticate", req->by_key ? "HMAC-SHA256" : "Bearer"};
+	req->answered = status;
 	cf_http_reply(req->ex, status, headers, n, cf_view_str(text ? text : "{}"));
 	cf_free(text);
 	cf_json_free(error);

@@ -419,6 +419,14 @@ void *cf_call_endpoint_data(const struct cf_call_endpoint *endpoint)
 	return endpoint->data;
 }
 
+void cf_call_domain_count(const struct cf_call_domain *domain, size_t counts[static CF_CALL_STATES])
+{
+	struct cf_map_node *node = NULL;
+
+	while ((node = cf_map_next(&domain->calls, node)))
+		counts[CF_CONTAINER_OF(node, struct cf_call, node)->state]++;
+}
+
 size_t cf_call_domain_n_calls(const struct cf_call_domain *domain)
 {
 	return domain->n_open;

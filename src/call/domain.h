@@ -47,6 +47,7 @@ struct cf_call_domain;
 struct cf_call_endpoint;
 
 enum cf_call_state { CF_CALL_RINGING, CF_CALL_CONNECTED, CF_CALL_ENDED };
+#define CF_CALL_STATES 3
 enum cf_call_ice_transport { CF_CALL_ICE_ALL, CF_CALL_ICE_RELAY, CF_CALL_ICE_DIRECT };
 
 /* Why a call, or a part in it, ended; as ACS counts. */
@@ -190,6 +191,9 @@ uint64_t cf_call_domain_deadline(const struct cf_call_domain *domain);
 void cf_call_domain_tick(struct cf_call_domain *domain, struct cf_call_time now);
 
 size_t cf_call_domain_n_calls(const struct cf_call_domain *domain); /* that have not ended */
+/** Adds the calls of each state, those that ended within the last minute too. Walks all. */
+void cf_call_domain_count(
+	const struct cf_call_domain *domain, size_t counts[static CF_CALL_STATES]);
 size_t cf_call_domain_n_endpoints(const struct cf_call_domain *domain);
 
 /* ---- endpoints ---- */

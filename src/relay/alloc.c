@@ -110,6 +110,7 @@ int cf_relay_alloc_enter(struct cf_relay *relay, struct cf_relay_alloc *alloc, u
 			now_us / CF_US_PER_S; /* the wheel stood still while it was empty */
 	cf_relay_alloc_arm(relay, alloc, now_us);
 	relay->stats.allocations++;
+	relay->stats.allocations_by_transport[alloc->tuple.transport]++;
 	relay->stats.allocations_total++;
 	/* The first bill says that there is one: whoever traces the call hears of it now. */
 	alloc->reported_packets = UINT64_MAX;
@@ -171,6 +172,7 @@ void cf_relay_alloc_end(
 		cf_map_remove(&relay->by_tuple, &alloc->node);
 		cf_list_remove(&alloc->timer);
 		relay->stats.allocations--;
+		relay->stats.allocations_by_transport[alloc->tuple.transport]--;
 	}
 	for (size_t i = 0; i < 2; i++)
 		if (alloc->sides[i].socket)

@@ -10,7 +10,7 @@
 _Static_assert(CF_TURN_HEADROOM >= IPV6_DATA_HEAD, "a Data indication is written in front");
 
 /* The cap of one direction. A second's worth may come at once. */
-static bool take_tokens(
+static bool has_tokens(
 	const struct cf_relay *relay, struct cf_relay_bucket *bucket, size_t n, uint64_t now_us)
 {
 	uint64_t rate = relay->config.max_bps / 8, most = rate * CF_US_PER_S;
@@ -31,11 +31,21 @@ static bool take_tokens(
 	return true;
 }
 
+static bool take_tokens(
+	struct cf_relay *relay, struct cf_relay_bucket *bucket, size_t n, uint64_t now_us)
+{
+	bool there = has_tokens(relay, bucket, n, now_us);
+
+	relay->stats.dropped_rate += !there;
+	return there;
+}
+
 static void to_peer(struct cf_relay *relay, struct cf_relay_alloc *alloc,
 	const struct cf_addr *peer, struct cf_view data, size_t client_bytes, bool dont_fragment,
 	uint64_t now_us)
 {
-	struct cf_relay_counters *c = &alloc->counters, *all = &relay->stats.counters;
+	struct cf_relay_counters *c = &alloc->counters,
+				 *all = &relay->stats.by_transport[alloc->tuple.transport];
 	struct cf_relay_side *side = cf_relay_alloc_side(alloc, peer->family);
 
 	if (!side->socket || !take_tokens(relay, &alloc->up, data.len, now_us) ||
@@ -103,7 +113,7 @@ static size_t prepend_indication(struct cf_relay *relay, struct cf_relay_alloc *
 {
 	size_t head = peer->family == CF_ADDR_IPV6 ? IPV6_DATA_HEAD : IPV4_DATA_HEAD;
 	uint8_t tid[CF_STUN_TID_LEN];
-	uint64_t count = relay->seed ^ relay->stats.counters.peer_in_packets;
+	uint64_t count = relay->seed ^ alloc->counters.peer_in_packets;
 	struct cf_stun_writer w;
 	uint8_t *at = p - head;
 
@@ -152,7 +162,7 @@ void cf_relay_peer_input(struct cf_relay *relay, struct cf_relay_alloc *alloc,
 		head = prepend_indication(relay, alloc, peer, p, n);
 	}
 	count_down(&alloc->counters, n, head + n + pad);
-	count_down(&relay->stats.counters, n, head + n + pad);
+	count_down(&relay->stats.by_transport[alloc->tuple.transport], n, head + n + pad);
 	relay->io.send_client(&alloc->tuple, p - head, head + n + pad, true, relay->arg);
 }
 

@@ -187,7 +187,21 @@ size_t cf_relay_n_allocations(const struct cf_relay *relay)
 	return relay->by_tuple.count;
 }
 
+static void add(struct cf_relay_counters *sum, const struct cf_relay_counters *c)
+{
+	sum->client_in_bytes += c->client_in_bytes;
+	sum->client_in_packets += c->client_in_packets;
+	sum->client_out_bytes += c->client_out_bytes;
+	sum->client_out_packets += c->client_out_packets;
+	sum->peer_in_bytes += c->peer_in_bytes;
+	sum->peer_in_packets += c->peer_in_packets;
+	sum->peer_out_bytes += c->peer_out_bytes;
+	sum->peer_out_packets += c->peer_out_packets;
+}
+
 void cf_relay_stats(const struct cf_relay *relay, struct cf_relay_stats *ret_stats)
 {
 	*ret_stats = relay->stats;
+	for (size_t i = 0; i < CF_RELAY_N_TRANSPORTS; i++)
+		add(&ret_stats->counters, &relay->stats.by_transport[i]);
 }

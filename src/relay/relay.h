@@ -27,6 +27,7 @@ struct cf_relay;
 struct cf_relay_alloc;
 
 enum cf_relay_transport { CF_RELAY_UDP, CF_RELAY_TCP, CF_RELAY_TLS, CF_RELAY_DTLS };
+#define CF_RELAY_N_TRANSPORTS 4
 
 /** "udp", "tcp", "tls", "dtls". Static storage. */
 const char *cf_relay_transport_name(enum cf_relay_transport transport);
@@ -165,8 +166,11 @@ struct cf_relay_stats {
 	uint64_t errors;                   /* error responses */
 	uint64_t challenges;               /* of these, 401 and 438 */
 	uint64_t muted;                    /* answers not given: unauth_per_s */
-	uint64_t dropped;                  /* relayed data without permission, channel or tokens */
+	uint64_t dropped;                  /* relayed data, for any reason */
+	uint64_t dropped_rate;             /* of these, for want of tokens */
 	struct cf_relay_counters counters; /* of all allocations, the ended included */
+	struct cf_relay_counters by_transport[CF_RELAY_N_TRANSPORTS];
+	uint64_t allocations_by_transport[CF_RELAY_N_TRANSPORTS]; /* living */
 };
 
 /** Values as in the comments; realm "callflow", 64 permissions and channels, nonce 1 h, grace 24 h,

@@ -270,7 +270,7 @@ static void paths(void **state)
 	rig_request(&rig, "GET", "/metrics", "", "");
 	rig_expect_error(&rig, 401, "Denied");
 	assert_int_equal(rig_signed(&rig, "GET", "/metrics", ""), 200);
-	assert_non_null(strstr(rig.text, "callflow_api_requests_total"));
+	assert_non_null(strstr(rig.text, "callflow_http_requests_total"));
 	assert_int_equal(rig_signed(&rig, "POST", "/node/:drain", ""), 404);
 	cf_api_drain(rig.api);
 	rig_request(&rig, "GET", "/readyz", "", "");
