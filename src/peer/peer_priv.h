@@ -3,6 +3,8 @@
 #ifndef CF_PEER_PRIV_H
 #define CF_PEER_PRIV_H
 
+#include "net/dtls_hello.h"
+#include "net/dtls_link.h"
 #include "net/netwatch.h"
 #include "net/resolve.h"
 #include "net/stream.h"
@@ -54,7 +56,9 @@ struct peer_server {
 	struct cf_addr addr;
 	struct cf_resolve *resolving; /* NULL once known */
 	enum peer_relay_state state;
-	struct peer_host *host;      /* TURN over UDP: whose socket it shares */
+	struct peer_host *host;      /* TURN over UDP, DTLS: whose socket it shares */
+	struct cf_dtls_link *link;   /* TURN over DTLS; owned */
+	struct cf_timer link_timer;  /* the next flight of its handshake */
 	struct cf_stream *stream;    /* TURN over TCP and TLS; owned */
 	struct cf_turn_client *turn; /* owned */
 	int base;                    /* of the ICE agent once allocated */
@@ -197,6 +201,19 @@ void peer_tend_network(struct cf_peer *peer);
 void peer_tend_again(struct cf_peer *peer);
 /** After each turn of the pump. */
 void peer_tend(struct cf_peer *peer);
+
+/** One whole message of a TURN server; decrypts in place. */
+void peer_server_message(struct peer_server *server, uint8_t *p, size_t n);
+/** Its DTLS association is there: TURN begins. */
+void peer_server_connected(struct peer_server *server);
+/** It is given up, and the next one tried. */
+void peer_server_failed(struct peer_server *server);
+
+/* link.c: TURN over DTLS */
+/** Begins the association. 0 or an error. */
+int peer_link_start(struct peer_server *server);
+/** A DTLS datagram of the server. */
+void peer_link_input(struct peer_server *server, const uint8_t *p, size_t n);
 
 /* secure.c: DTLS and SRTP */
 int peer_secure_start(struct cf_peer *peer, const struct cf_peer_remote *remote);

@@ -23,7 +23,8 @@ static uint64_t now_of(const struct peer_server *server)
 
 static bool is_udp_relay(const struct peer_server *server)
 {
-	return server->url.turn && server->url.transport == CF_PEER_UDP;
+	return server->url.turn &&
+	       (server->url.transport == CF_PEER_UDP || server->url.transport == CF_PEER_DTLS);
 }
 
 static bool any_in(const struct cf_peer *peer, bool udp, enum peer_relay_state state)
@@ -75,6 +76,8 @@ void peer_server_reset(struct peer_server *server, enum peer_relay_state state)
 	server->since_us = now_of(server);
 	server->turn = cf_turn_client_free(server->turn);
 	server->stream = cf_stream_free(server->stream);
+	cf_timer_stop(&server->link_timer);
+	server->link = cf_dtls_link_free(server->link);
 }
 
 static void give_up(struct peer_server *server)
@@ -106,13 +109,40 @@ static int start_turn(struct peer_server *server, uint8_t family)
 	return 0;
 }
 
+void peer_server_message(struct peer_server *server, uint8_t *p, size_t n)
+{
+	struct cf_turn_data data;
+
+	peer_server_heard(server);
+	if (!server->turn)
+		return;
+	if (cf_turn_client_input(server->turn, p, n, now_of(server), &data) != CF_TURN_INPUT_DATA)
+		return;
+	peer_packet(server->peer, server->base, &data.peer, p + (data.data.p - p), data.data.len);
+}
+
+void peer_server_connected(struct peer_server *server)
+{
+	(void)!start_turn(server, CF_ADDR_IPV4);
+}
+
+void peer_server_failed(struct peer_server *server)
+{
+	struct cf_peer *peer = server->peer;
+
+	give_up(server);
+	try_next(peer);
+}
+
 static void start_udp(struct peer_server *server)
 {
 	server->host = peer_host_towards(server->peer, &server->addr);
 	if (!server->host)
 		give_up(server);
-	else
+	else if (server->url.transport != CF_PEER_DTLS)
 		(void)!start_turn(server, CF_ADDR_IPV4);
+	else if (peer_link_start(server) < 0)
+		give_up(server);
 }
 
 /* Whether a TURN client works over TCP or TLS. */
@@ -148,17 +178,6 @@ static void on_stream_close(struct cf_stream *stream, int err, void *arg)
 	peer_leave(peer);
 }
 
-/* One whole message of the TURN server. */
-static void on_message(struct peer_server *server, uint8_t *p, size_t n)
-{
-	struct cf_turn_data data;
-
-	peer_server_heard(server);
-	if (cf_turn_client_input(server->turn, p, n, now_of(server), &data) != CF_TURN_INPUT_DATA)
-		return;
-	peer_packet(server->peer, server->base, &data.peer, p + (data.data.p - p), data.data.len);
-}
-
 static size_t on_stream_data(struct cf_stream *stream, const uint8_t *p, size_t n, void *arg)
 {
 	struct peer_server *server = arg;
@@ -178,7 +197,7 @@ static size_t on_stream_data(struct cf_stream *stream, const uint8_t *p, size_t 
 		if (len == 0 || (size_t)len > n - done)
 			break;
 		memcpy(message, p + done, (size_t)len); /* to be decrypted in place */
-		on_message(server, message, (size_t)len);
+		peer_server_message(server, message, (size_t)len);
 		done += (size_t)len;
 	}
 	peer_leave(peer);
@@ -421,6 +440,8 @@ static void transmit(struct peer_server *server, const void *p, size_t n)
 {
 	if (server->stream)
 		(void)!cf_stream_write(server->stream, p, n);
+	else if (server->link)
+		cf_dtls_link_write(server->link, p, n);
 	else if (server->host)
 		cf_udp_send(server->host->udp, &server->addr, p, n);
 }
@@ -437,6 +458,7 @@ void peer_server_send(struct peer_server *server, const struct cf_addr *to, cons
 static enum cf_ice_base_kind base_kind(const struct peer_server *server)
 {
 	static const enum cf_ice_base_kind kinds[] = {[CF_PEER_UDP] = CF_ICE_BASE_RELAY_UDP,
+		[CF_PEER_DTLS] = CF_ICE_BASE_RELAY_UDP,
 		[CF_PEER_TCP] = CF_ICE_BASE_RELAY_TCP,
 		[CF_PEER_TLS] = CF_ICE_BASE_RELAY_TLS};
 
@@ -581,7 +603,13 @@ bool peer_servers_input(struct peer_host *host, const struct cf_addr *src, uint8
 		struct peer_server *s = peer->servers[i];
 		int what;
 
-		if (s->host != host || !s->turn || !cf_addr_eq(&s->addr, src))
+		if (s->host != host || !cf_addr_eq(&s->addr, src))
+			continue;
+		if (s->link && cf_dtls_is_record(p, n)) {
+			peer_link_input(s, p, n);
+			return true;
+		}
+		if (s->link || !s->turn)
 			continue;
 		what = cf_turn_client_input(s->turn, p, n, now_of(s), &data);
 		if (what == CF_TURN_INPUT_IGNORED)
@@ -668,6 +696,8 @@ void peer_server_free(struct peer_server *server)
 	cf_resolve_cancel(server->resolving);
 	cf_turn_client_free(server->turn);
 	cf_stream_free(server->stream);
+	cf_timer_stop(&server->link_timer);
+	cf_dtls_link_free(server->link);
 	if (server->credential)
 		cf_wipe(server->credential, strlen(server->credential));
 	cf_free(server->credential);

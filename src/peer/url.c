@@ -93,7 +93,7 @@ int cf_peer_url_parse(struct cf_peer_url *ret_url, struct cf_view text)
 		if (tcp && !scheme->secure)
 			url.transport = CF_PEER_TCP;
 		if (!tcp && scheme->secure)
-			return CF_ENOTSUP;
+			url.transport = CF_PEER_DTLS;
 	}
 	if (scheme->secure && !scheme->turn)
 		return CF_ENOTSUP;

@@ -11,7 +11,7 @@
 
 #define CF_PEER_HOST_MAX 254
 
-enum cf_peer_transport { CF_PEER_UDP, CF_PEER_TCP, CF_PEER_TLS };
+enum cf_peer_transport { CF_PEER_UDP, CF_PEER_TCP, CF_PEER_TLS, CF_PEER_DTLS };
 
 struct cf_peer_url {
 	bool turn; /* false: STUN only */
@@ -21,7 +21,7 @@ struct cf_peer_url {
 };
 
 /** "stun:host[:port]", "turn:host[:port][?transport=udp|tcp]", "turns:...". Default ports 3478, for
- * turns 5349. 0, CF_EINVAL, or CF_ENOTSUP for what we do not speak (stuns, DTLS). */
+ * turns 5349. 0, CF_EINVAL, or CF_ENOTSUP for what we do not speak (stuns). */
 CF_MUST_CHECK int cf_peer_url_parse(struct cf_peer_url *ret_url, struct cf_view text);
 
 #endif

@@ -4,11 +4,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/devca.h"
+#include "net/tls.h"
 #include "peer/session.h"
 #include "relay/io/server.h"
 #include "rtp/packet.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define CANDIDATES_MAX 16
 #define PATIENCE_US (5 * CF_US_PER_S)
@@ -33,6 +37,7 @@ struct side {
 	enum cf_ice_policy policy;
 	struct cf_peer_server servers[2];
 	size_t n_servers;
+	struct cf_tls *tls;
 };
 
 static void on_candidate(const char *text, void *arg)
@@ -104,6 +109,7 @@ static void open_side(
 		.servers = side->servers,
 		.n_servers = side->n_servers,
 		.pool = pool,
+		.tls = side->tls,
 		.callbacks = {.candidate = on_candidate,
 			.gathered = on_gathered,
 			.state = on_state,
@@ -321,15 +327,51 @@ struct turn {
 	struct cf_cidr allow;
 	char url[96];
 	uint16_t port;
+	char dir[64]; /* of the development CA, where there is TLS */
+	struct cf_tls *tls, *client_tls;
 };
+
+static void make_tls(struct turn *turn)
+{
+	static const char *const no_alpn[] = {NULL};
+	char error[CF_TLS_ERROR_MAX];
+	struct cf_devca ca;
+
+	snprintf(turn->dir, sizeof(turn->dir), "/tmp/cf-test-XXXXXX");
+	assert_non_null(mkdtemp(turn->dir));
+	assert_int_equal(cf_devca_ensure(&ca, turn->dir, NULL, 0, error), 0);
+	turn->tls = cf_tls_server_new(no_alpn);
+	assert_int_equal(cf_tls_server_load(turn->tls, ca.cert_file, ca.key_file, error), 0);
+	turn->client_tls = cf_tls_client_new(ca.ca_file, error);
+	assert_non_null(turn->client_tls);
+}
+
+static void drop_tls(struct turn *turn)
+{
+	static const char *const files[] = {"ca.pem", "ca.key", "server.pem", "server.key"};
+	char path[128];
+
+	for (size_t i = 0; turn->tls && i < CF_ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", turn->dir, files[i]);
+		unlink(path);
+	}
+	if (turn->tls)
+		rmdir(turn->dir);
+	cf_tls_unref(turn->tls);
+	cf_tls_unref(turn->client_tls);
+}
 
 /* On any port, or the one it had before. */
 static void open_turn(struct turn *turn, struct cf_loop *loop, const char *transport, uint16_t port)
 {
 	struct cf_relay_server_config config = cf_relay_server_config_defaults();
+	bool dtls = strcmp(transport, "dtls") == 0;
 	struct cf_addr listen;
 	char text[CF_ADDR_TEXT_MAX];
 
+	*turn = (struct turn){0};
+	if (dtls)
+		make_tls(turn);
 	assert_int_equal(cf_cidr_parse(&turn->allow, "127.0.0.0/8"), 0);
 	config.core.allow_peers = &turn->allow;
 	config.core.n_allow_peers = 1;
@@ -341,17 +383,18 @@ static void open_turn(struct turn *turn, struct cf_loop *loop, const char *trans
 	config.auth = authenticate;
 	turn->shared = cf_relay_shared_new(&config);
 	assert_non_null(turn->shared);
-	assert_int_equal(cf_relay_server_new(&turn->server, loop, turn->shared, NULL), 0);
+	assert_int_equal(cf_relay_server_new(&turn->server, loop, turn->shared, turn->tls), 0);
 	assert_true(cf_relay_shared_listen(turn->shared, 0, &listen));
 	turn->port = listen.port;
-	snprintf(turn->url, sizeof(turn->url), "turn:%s?transport=%s", cf_addr_text(&listen, text),
-		transport);
+	snprintf(turn->url, sizeof(turn->url), "%s:%s?transport=%s", dtls ? "turns" : "turn",
+		cf_addr_text(&listen, text), dtls ? "udp" : transport);
 }
 
 static void close_turn(struct turn *turn)
 {
 	cf_relay_server_free(turn->server);
 	cf_relay_shared_free(turn->shared);
+	drop_tls(turn);
 }
 
 /* Both hide behind relays: two relays. One does: one. */
@@ -368,6 +411,7 @@ static void through_relay(const char *transport, enum cf_ice_policy policy_b, un
 	a.servers[0] = b.servers[0] = (struct cf_peer_server){
 		.url = turn.url, .username = "user", .credential = "secret"};
 	a.n_servers = b.n_servers = 1;
+	a.tls = b.tls = turn.client_tls;
 	open_side(&a, loop, pool, true);
 	open_side(&b, loop, pool, false);
 	connect_sides(&a, &b, false);
@@ -375,7 +419,8 @@ static void through_relay(const char *transport, enum cf_ice_policy policy_b, un
 	assert_true(cf_peer_path(a.peer, &path));
 	assert_int_equal(path.kind, CF_ICE_PATH_RELAYED);
 	assert_int_equal(path.relays, relays);
-	assert_string_equal(cf_ice_via_name(path.via), transport);
+	assert_string_equal(
+		cf_ice_via_name(path.via), strcmp(transport, "dtls") == 0 ? "udp" : transport);
 	for (uint16_t i = 1; i <= 20; i++) {
 		send_one(&a, i, 7);
 		send_one(&b, i, 9);
@@ -507,6 +552,12 @@ static void relay_restarts_over_tcp(void **state)
 	relay_restarts("tcp");
 }
 
+static void through_one_relay_over_dtls(void **state)
+{
+	(void)state;
+	through_relay("dtls", CF_ICE_POLICY_ALL, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,6 +570,7 @@ int main(void)
 		cmocka_unit_test(spare_relay_is_given_back),
 		cmocka_unit_test(relay_restarts_over_udp),
 		cmocka_unit_test(relay_restarts_over_tcp),
+		cmocka_unit_test(through_one_relay_over_dtls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

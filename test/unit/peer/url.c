@@ -44,8 +44,8 @@ static void bad_urls(void **state)
 		if (cf_peer_url_parse(&url, cf_view_str(rows[i])) != CF_EINVAL)
 			fail_msg("%s", rows[i]);
 	assert_int_equal(cf_peer_url_parse(&url, cf_view_str("stuns:host")), CF_ENOTSUP);
-	assert_int_equal(
-		cf_peer_url_parse(&url, cf_view_str("turns:host?transport=udp")), CF_ENOTSUP);
+	assert_int_equal(cf_peer_url_parse(&url, cf_view_str("turns:host?transport=udp")), 0);
+	assert_int_equal(url.transport, CF_PEER_DTLS);
 }
 
 int main(void)
