@@ -512,3 +512,18 @@ uint64_t cf_peer_dtls_done_us(const struct cf_peer *peer)
 {
 	return peer->dtls_done_us;
 }
+
+uint8_t peer_only_family_of_remotes(const struct cf_peer *peer)
+{
+	struct cf_ice_candidate candidate;
+	uint8_t family = CF_ADDR_NONE;
+
+	for (size_t i = 0; cf_ice_agent_remote(peer->ice, i, &candidate); i++) {
+		if (cf_ice_candidate_is_relayed(&candidate))
+			continue;
+		if (family != CF_ADDR_NONE && candidate.addr.family != family)
+			return CF_ADDR_NONE;
+		family = candidate.addr.family;
+	}
+	return family;
+}

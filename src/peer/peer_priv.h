@@ -139,6 +139,9 @@ void peer_packet(struct cf_peer *peer, int base, const struct cf_addr *src, uint
 void peer_send(
 	struct cf_peer *peer, unsigned base, const struct cf_addr *to, const void *p, size_t n);
 
+/** The one address family of the other side's own addresses; none when both or not known yet. */
+uint8_t peer_only_family_of_remotes(const struct cf_peer *peer);
+
 /* host.c */
 int peer_hosts_open(struct cf_peer *peer, const struct cf_peer_options *options);
 void peer_host_free(struct peer_host *host);

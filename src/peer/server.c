@@ -388,22 +388,6 @@ void cf_peer_servers_done(struct cf_peer *peer)
 	peer_pump_later(peer);
 }
 
-/* The one address family of the other side's own addresses; none when both or not known yet. */
-static uint8_t only_family_of_remotes(const struct cf_peer *peer)
-{
-	struct cf_ice_candidate candidate;
-	uint8_t family = CF_ADDR_NONE;
-
-	for (size_t i = 0; cf_ice_agent_remote(peer->ice, i, &candidate); i++) {
-		if (cf_ice_candidate_is_relayed(&candidate))
-			continue;
-		if (family != CF_ADDR_NONE && candidate.addr.family != family)
-			return CF_ADDR_NONE;
-		family = candidate.addr.family;
-	}
-	return family;
-}
-
 /* Over UDP the other side's relay is within our reach, so that one relay is enough; without UDP
  * only a relayed address of the same family makes it one. */
 void peer_servers_consider_family(struct cf_peer *peer)
@@ -417,7 +401,7 @@ void peer_servers_consider_family(struct cf_peer *peer)
 			from = peer->servers[i];
 	}
 	if (!from || peer->n_servers == CF_PEER_SERVERS_MAX ||
-		only_family_of_remotes(peer) != CF_ADDR_IPV6 ||
+		peer_only_family_of_remotes(peer) != CF_ADDR_IPV6 ||
 		cf_turn_client_relayed(from->turn).family != CF_ADDR_IPV4)
 		return;
 	for (size_t i = 0; i < peer->n_hosts; i++)
