@@ -26,12 +26,13 @@ class Connection:
 
     def __init__(self, service):
         # From many addresses of the loopback: one address may have 1000 connections.
-        service.opened += 1
-        source = f"127.0.{service.opened // 500 // 256}.{1 + service.opened // 500 % 250}"
+        n = len(service.connections) // 500
+        source = f"127.0.{n // 250}.{1 + n % 250}"
         sock = socket.create_connection(service.address, timeout=WAIT_S, source_address=(source, 0))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.service, self.sock = service, service.tls[self.ALPN].wrap_socket(sock, server_hostname=service.address[0])
         self.data, self.text = bytearray(), ""
+        service.connections.append(self)
 
     def read(self):
         got = self.sock.recv(65536)
@@ -197,10 +198,17 @@ class Service:
     def __init__(self, daemon):
         self.daemon, self.host, self.pid = daemon, daemon.endpoint.removeprefix("https://"), daemon.process.pid
         address, _, port = self.host.rpartition(":")
-        self.address, self.tls, self.opened = (address, int(port)), {}, 0
+        self.address, self.tls, self.connections = (address, int(port)), {}, []
         for alpn in (Http1.ALPN, Http2.ALPN):
             self.tls[alpn] = ssl.create_default_context(cafile=daemon.ca)
             self.tls[alpn].set_alpn_protocols([alpn])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for connection in self.connections:
+            connection.sock.close()
 
     def user(self, connection):
         """(raw id, token)"""

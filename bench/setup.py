@@ -123,7 +123,8 @@ def nice_name():
 def rows(what, found, chromium):
     setup, audio, nice, failed = found
     for name, ours, theirs in (("connected", setup, chromium[0]), ("first audio played", audio, chromium[1])):
-        part.row("setup", f"{what}: {name}", "ms", ours, CHROMIUM if theirs else None, theirs, bar=1 if theirs else None)
+        part.row("setup", f"{what}: {name}", "ms", ours, CHROMIUM if theirs else None, theirs, bar=1 if theirs else None,
+                 note="theirs: first frame" if theirs and name != "connected" else "")
     note = "theirs: ICE alone, no signalling service, no DTLS" + (f"; {failed} of its tries failed" if failed else "")
     if nice or failed:
         part.row("setup", f"{what}: connected", "ms", setup, nice_name(), nice, note=note)

@@ -70,9 +70,8 @@ def pairs_of(service, kind, n, requests=None):
 
 def requests_and_calls(args):
     for kind in (svc.Http1, svc.Http2):
-        with svc.Daemon() as daemon:
+        with svc.Daemon() as daemon, svc.Service(daemon) as service:
             part.progress(f"requests and calls, {kind.NAME}")
-            service = svc.Service(daemon)
             pairs, n = pairs_of(service, kind, AT_ONCE), 4 if args.quick else 20
             hang_up(pairs, place(pairs))
             for at_once, how in ((1, "one at a time"), (AT_ONCE, f"{AT_ONCE} at once")):
@@ -89,9 +88,8 @@ def requests_and_calls(args):
 def memory(args):
     n = 500 if args.quick else 5000
     for kind in (svc.Http1, svc.Http2):
-        with svc.Daemon() as daemon:
+        with svc.Daemon() as daemon, svc.Service(daemon) as service:
             part.progress(f"memory of {n} idle endpoints, {kind.NAME}")
-            service = svc.Service(daemon)
             requests = kind(service)
             first = svc.devices(service, kind, requests, 50)
             start = service.rss()
@@ -116,16 +114,15 @@ def idle(service, found):
 def growth(args):
     """The cost of a call while so many other endpoints are signed in, and so many other calls go on."""
     steps = (10, 100) if args.quick else (10, 100, 1000, 10000)
-    with svc.Daemon() as daemon:
-        service = svc.Service(daemon)
-        requests = svc.Http1(service)
-        pairs, others, calls, n_work = pairs_of(service, svc.Http1, AT_ONCE), [], 0, 2 if args.quick else 10
+    with svc.Daemon() as daemon, svc.Service(daemon) as service:
+        others, calls, n_work = [], 0, 2 if args.quick else 10
 
-        def a_call():
+        def a_call():  # with new connections: idle ones are closed by the service
+            pairs = pairs_of(service, svc.Http1, AT_ONCE)
             return cost(service, n_work, lambda: hang_up(pairs, place(pairs))) / AT_ONCE
         for n in steps:
             part.progress(f"growth: {n}")
-            others += svc.devices(service, svc.Http1, requests, n - len(others))
+            others += svc.devices(service, svc.Http1, svc.Http1(service), n - len(others))
             row(f"growth: a call beside {n:,} idle endpoints", "us CPU per call", a_call())
         for n in steps:
             part.progress(f"growth: {n} calls")
