@@ -30,7 +30,23 @@ struct script {
 	char nonce[4][128]; /* per client */
 	int client;
 	uint8_t tid;
+	uint8_t ticket[64]; /* the last one seen */
+	size_t ticket_len;
+	size_t asked_len; /* of the message at hand */
 };
+
+/* Nobody unproven gets much more than he sent (docs/adr/0006). */
+static void check_size(const struct script *s, const struct cf_relay_tuple *to,
+	const struct cf_stun_msg *msg, size_t n)
+{
+	if (to->transport != CF_RELAY_UDP || msg->cls == CF_STUN_INDICATION ||
+		cf_stun_msg_has(msg, CF_STUN_MESSAGE_INTEGRITY) ||
+		cf_stun_msg_has(msg, CF_STUN_MESSAGE_INTEGRITY_SHA256))
+		return;
+	if (msg->method == CF_STUN_BINDING ? (n + 28) * 4 > (s->asked_len + 28) * 5
+					   : n * 4 > s->asked_len * 7)
+		abort();
+}
 
 static void send_client(
 	const struct cf_relay_tuple *to, const uint8_t *p, size_t n, bool in_place, void *arg)
@@ -44,6 +60,11 @@ static void send_client(
 		return;
 	if (cf_stun_msg_parse(&msg, p, n) < 0)
 		abort(); /* what we say is well-formed */
+	check_size(s, to, &msg, n);
+	if (cf_stun_msg_attr(&msg, CF_TURN_MOBILITY_TICKET, &v) && v.len <= sizeof(s->ticket)) {
+		memcpy(s->ticket, v.p, v.len);
+		s->ticket_len = v.len;
+	}
 	if (cf_stun_msg_attr(&msg, CF_STUN_NONCE, &v) && v.len < sizeof(s->nonce[0])) {
 		memcpy(s->nonce[to->remote.port & 3], v.p, v.len);
 		s->nonce[to->remote.port & 3][v.len] = 0;
@@ -107,6 +128,18 @@ static int auth(struct cf_view username, struct cf_view realm, uint64_t now_us,
 	return 0;
 }
 
+/* "v" alone can be found. */
+static int auth_hash(const uint8_t hash[static 32], struct cf_view realm, uint64_t now_us,
+	struct cf_relay_credential *ret, void *arg)
+{
+	uint8_t of[32];
+
+	if (cf_stun_userhash(of, cf_view_str("v"), realm) < 0 || memcmp(of, hash, sizeof(of)) != 0)
+		return CF_ENOTFOUND;
+	ret->username = cf_view_str("v");
+	return auth(ret->username, realm, now_us, ret, arg);
+}
+
 static int admit(struct cf_view resource, struct cf_view user, void *arg)
 {
 	(void)resource;
@@ -128,6 +161,7 @@ static const struct cf_relay_io io = {
 	.open = open_port,
 	.close = close_port,
 	.auth = auth,
+	.auth_hash = auth_hash,
 	.admit = admit,
 	.retire = retire,
 };
@@ -154,9 +188,12 @@ static struct cf_addr peer(struct script *s)
 static void sign(struct script *s, struct cf_stun_writer *w, uint8_t flags)
 {
 	const char *user = flags & 8 ? "t" : flags & 0x10 ? "v" : "u";
-	uint8_t key[32];
+	uint8_t key[32], hash[32];
 
-	cf_stun_write_view(w, CF_STUN_USERNAME, cf_view_str(user));
+	if (flags & 0x80 && cf_stun_userhash(hash, cf_view_str(user), cf_view_str("r")) == 0)
+		cf_stun_write_bytes(w, CF_STUN_USERHASH, hash, sizeof(hash));
+	else
+		cf_stun_write_view(w, CF_STUN_USERNAME, cf_view_str(user));
 	cf_stun_write_view(w, CF_STUN_REALM, cf_view_str("r"));
 	cf_stun_write_view(w, CF_STUN_NONCE, cf_view_str(s->nonce[s->client]));
 	(void)!cf_stun_key_md5(key, cf_view_str(user), cf_view_str("r"), cf_view_str("p"));
@@ -183,6 +220,9 @@ static void message(struct script *s)
 		method == CF_TURN_SEND ? CF_STUN_INDICATION : CF_STUN_REQUEST, method, tid);
 	if (method == CF_TURN_ALLOCATE)
 		cf_stun_write_u32(&w, CF_TURN_REQUESTED_TRANSPORT, 17u << 24);
+	if (flags & 0x40 && (method == CF_TURN_ALLOCATE || method == CF_TURN_REFRESH))
+		cf_stun_write_bytes(&w, CF_TURN_MOBILITY_TICKET, s->ticket,
+			method == CF_TURN_REFRESH ? s->ticket_len : 0);
 	if (method == CF_TURN_CHANNEL_BIND)
 		cf_stun_write_u32(
 			&w, CF_TURN_CHANNEL_NUMBER, (0x4000u + (cf_wire_read_u8(&s->r) & 3)) << 16);
@@ -202,6 +242,7 @@ static void message(struct script *s)
 	if (flags & 1)
 		sign(s, &w, flags);
 	n = cf_stun_write_end(&w);
+	s->asked_len = n > 0 ? (size_t)n : 0;
 	if (n > 0)
 		(void)cf_relay_client_input(s->relay, &from, p, (size_t)n, s->now_us);
 }
@@ -214,6 +255,7 @@ static void raw(struct script *s)
 
 	if (v.len)
 		memcpy(exact, v.p, v.len);
+	s->asked_len = v.len;
 	(void)cf_relay_client_input(s->relay, &from, exact, v.len, s->now_us);
 	free(exact);
 }
@@ -262,6 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.realm = "r";
 	config.max_permissions = config.max_channels = 4;
 	config.unauth_per_s = 0;
+	config.anonymity = true;
 	cf_wire_reader_init(&s.r, data, size);
 	config.max_bps = cf_wire_read_u8(&s.r) & 1 ? 8000 : 0;
 	s.relay = cf_relay_new(&config, &io, &s);

@@ -73,6 +73,8 @@ static void answer(struct script *s)
 		cf_stun_write_view(&w, CF_STUN_REALM, cf_view_str("r"));
 		cf_stun_write_view(&w, CF_STUN_NONCE, cf_view_str(flags & 8 ? "n" : "m"));
 	}
+	if (flags & 0x80)
+		cf_stun_write_view(&w, CF_TURN_MOBILITY_TICKET, cf_view_str("ticket"));
 	if (flags & 0x40) {
 		struct cf_addr relayed = {.family = CF_ADDR_IPV4, .port = 9, .ip = {1, 2, 3, 4}};
 
@@ -121,6 +123,9 @@ static void call(struct script *s, uint8_t op)
 	case 3:
 		cf_turn_client_forget(s->client, &addr);
 		break;
+	case 4:
+		(void)!cf_turn_client_move(s->client, addr.port & 2, s->now_us);
+		break;
 	default:
 		cf_turn_client_release(s->client, s->now_us);
 		break;
@@ -135,13 +140,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cf_wire_reader_init(&s.r, data, size);
 	options.username = "u";
 	options.password = "p";
+	options.mobile = true;
 	options.is_stream = cf_wire_read_u8(&s.r) & 1;
 	if (cf_turn_client_new(&s.client, &options) < 0)
 		return 0;
 	(void)!cf_turn_client_start(s.client, s.now_us);
 	drain(&s);
 	while (cf_wire_left(&s.r) > 0) {
-		uint8_t op = cf_wire_read_u8(&s.r) % 10;
+		uint8_t op = cf_wire_read_u8(&s.r) % 11;
 
 		if (op < 3)
 			answer(&s);

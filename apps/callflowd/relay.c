@@ -245,6 +245,7 @@ static struct cf_relay_shared *make_shared(
 	fill_live(&live, allow, role, conf);
 	config.core.n_own = fill_own(own, conf);
 	config.core.own = own;
+	config.core.mobility = conf->relay.mobility;
 	config.core.unauth_per_s = live.unauth_per_s;
 	config.core.enabled = live.enabled;
 	config.core.realm = conf->relay.realm;

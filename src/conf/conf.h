@@ -101,6 +101,7 @@ struct cf_conf {
 		int64_t quota_per_resource;
 		int64_t max_bps_per_allocation;     /* 0: no cap */
 		int64_t unauthenticated_per_source; /* answers per second */
+		bool mobility;                      /* RFC 8016 */
 		int64_t credential_ttl_ms;
 		struct {
 			int64_t period;     /* 0: a day, 1: a month */

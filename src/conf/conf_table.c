@@ -66,6 +66,8 @@ const struct cf_conf_key cf_conf_keys[] = {
 		"Bits per second that one allocation may relay each way; 0 means no cap."},
 	{"relay.unauthenticated_per_source", CF_CONF_INT, AT(relay.unauthenticated_per_source), "50", NULL, true, 1, 1000000, NULL,
 		"Most answers a second to one address that has not authenticated (401 and other refusals, over UDP); twice that may come at once."},
+	{"relay.mobility", CF_CONF_BOOL, AT(relay.mobility), "true", NULL, false, 0, 0, NULL,
+		"Whether an allocation may follow its client to another address (RFC 8016)."},
 	{"relay.credential_ttl", CF_CONF_DURATION, AT(relay.credential_ttl_ms), "12h", NULL, true, 60 * S, 2 * DAY, NULL,
 		"How long TURN credentials given to devices are good."},
 	{"relay.budget.period", CF_CONF_ENUM, AT(relay.budget.period), "day", NULL, false, 0, 0, PERIODS,

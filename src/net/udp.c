@@ -111,6 +111,17 @@ static int set_options(struct cf_udp *udp, const struct cf_udp_options *o)
 	return err ? err : set_ip_options(udp, o);
 }
 
+static int read_local(struct cf_udp *udp)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(udp->fd, (struct sockaddr *)&sa, &len) < 0)
+		return cf_err_from_errno(errno);
+	udp->family = sa.ss_family;
+	return cf_addr_from_sockaddr(&udp->local, (struct sockaddr *)&sa);
+}
+
 static int bind_socket(struct cf_udp *udp, const struct cf_addr *addr)
 {
 	struct sockaddr_storage sa;
@@ -118,13 +129,42 @@ static int bind_socket(struct cf_udp *udp, const struct cf_addr *addr)
 
 	if (bind(udp->fd, (struct sockaddr *)&sa, len) < 0)
 		return cf_err_from_errno(errno);
-	len = sizeof(sa);
-	if (getsockname(udp->fd, (struct sockaddr *)&sa, &len) < 0)
-		return cf_err_from_errno(errno);
-	return cf_addr_from_sockaddr(&udp->local, (struct sockaddr *)&sa);
+	return read_local(udp);
 }
 
 static void on_io(struct cf_io *io, unsigned events, void *arg);
+
+/* Without a socket so far. */
+static struct cf_udp *udp_new(struct cf_loop *loop, const struct cf_udp_options *options)
+{
+	struct cf_udp *udp = cf_alloc(sizeof(*udp));
+
+	if (!udp)
+		return NULL;
+	if (thread_ref() < 0)
+		return cf_free(udp);
+	udp->loop = loop;
+	udp->thread = thread_state;
+	udp->first = udp->last = NO_SLOT;
+	udp->pktinfo = options->pktinfo;
+	udp->recv = options->recv;
+	udp->error = options->error;
+	udp->arg = options->arg;
+	udp->fd = -1;
+	return udp;
+}
+
+static int start(struct cf_udp **ret_udp, struct cf_udp *udp, int err)
+{
+	if (!err)
+		err = cf_io_start(&udp->io, udp->loop, udp->fd, CF_IO_READ, on_io, udp);
+	if (err) {
+		cf_udp_free(udp);
+		return err;
+	}
+	*ret_udp = udp;
+	return 0;
+}
 
 int cf_udp_open(struct cf_udp **ret_udp, struct cf_loop *loop, const struct cf_udp_options *options)
 {
@@ -133,33 +173,39 @@ int cf_udp_open(struct cf_udp **ret_udp, struct cf_loop *loop, const struct cf_u
 
 	if (!options->recv || cf_addr_ip_len(&options->bind) == 0)
 		return CF_EINVAL;
-	udp = cf_alloc(sizeof(*udp));
+	udp = udp_new(loop, options);
 	if (!udp)
 		return CF_ENOMEM;
-	if (thread_ref() < 0) {
-		cf_free(udp);
-		return CF_ENOMEM;
-	}
-	udp->loop = loop;
-	udp->thread = thread_state;
-	udp->first = udp->last = NO_SLOT;
-	udp->pktinfo = options->pktinfo;
-	udp->recv = options->recv;
-	udp->error = options->error;
-	udp->arg = options->arg;
 	udp->family = options->bind.family == CF_ADDR_IPV6 ? AF_INET6 : AF_INET;
 	udp->fd = socket(udp->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	err = udp->fd < 0 ? cf_err_from_errno(errno) : set_options(udp, options);
 	if (!err)
 		err = bind_socket(udp, &options->bind);
-	if (!err)
-		err = cf_io_start(&udp->io, loop, udp->fd, CF_IO_READ, on_io, udp);
-	if (err) {
-		cf_udp_free(udp);
-		return err;
+	return start(ret_udp, udp, err);
+}
+
+int cf_udp_adopt(
+	struct cf_udp **ret_udp, struct cf_loop *loop, const struct cf_udp_options *options, int fd)
+{
+	struct cf_udp *udp = udp_new(loop, options);
+
+	if (!udp) {
+		close(fd);
+		return CF_ENOMEM;
 	}
-	*ret_udp = udp;
-	return 0;
+	udp->fd = fd;
+	return start(ret_udp, udp, read_local(udp));
+}
+
+int cf_udp_detach(struct cf_udp *udp)
+{
+	int fd = udp->fd;
+
+	cf_udp_flush(udp);
+	cf_io_stop(&udp->io);
+	udp->fd = -1;
+	cf_udp_free(udp);
+	return fd;
 }
 
 struct cf_udp *cf_udp_free(struct cf_udp *udp)

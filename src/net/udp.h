@@ -70,6 +70,15 @@ void cf_udp_options_defaults(struct cf_udp_options *options);
 CF_MUST_CHECK int cf_udp_open(
 	struct cf_udp **ret_udp, struct cf_loop *loop, const struct cf_udp_options *options);
 
+/** Sends what is queued and leaves the loop with the socket open: gives it, now the caller's. Takes
+ * the rest. For cf_udp_adopt(), on any thread. */
+CF_MUST_CHECK int cf_udp_detach(struct cf_udp *udp);
+
+/** Puts such a socket on a loop, under other callbacks; of the options these alone count, and
+ * pktinfo. Takes fd, also on failure. 0, CF_ENOMEM or CF_EIO. */
+CF_MUST_CHECK int cf_udp_adopt(struct cf_udp **ret_udp, struct cf_loop *loop,
+	const struct cf_udp_options *options, int fd);
+
 /** Sends what is queued, closes. Also from its own callbacks. NULL is fine. Returns NULL. */
 struct cf_udp *cf_udp_free(struct cf_udp *udp);
 

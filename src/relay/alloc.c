@@ -30,20 +30,74 @@ static bool tuple_eq(const struct cf_map_node *node, const void *key)
 	       cf_addr_eq(&alloc->tuple.local, &tuple->local);
 }
 
+static bool old_eq(const struct cf_map_node *node, const void *key)
+{
+	const struct cf_relay_alloc *alloc = CF_CONTAINER_OF(node, struct cf_relay_alloc, old_node);
+	const struct cf_relay_tuple *tuple = key;
+
+	return alloc->old.transport == tuple->transport && alloc->old.conn == tuple->conn &&
+	       cf_addr_eq(&alloc->old.remote, &tuple->remote) &&
+	       cf_addr_eq(&alloc->old.local, &tuple->local);
+}
+
+static void forget_old(struct cf_relay *relay, struct cf_relay_alloc *alloc)
+{
+	if (alloc->has_old)
+		cf_map_remove(&relay->by_old, &alloc->old_node);
+	alloc->has_old = false;
+}
+
 struct cf_relay_alloc *cf_relay_alloc_find(
 	struct cf_relay *relay, const struct cf_relay_tuple *tuple, uint64_t now_us)
 {
-	struct cf_map_node *node =
-		cf_map_find(&relay->by_tuple, tuple_hash(relay, tuple), tuple_eq, tuple);
+	uint32_t hash = tuple_hash(relay, tuple);
+	struct cf_map_node *node = cf_map_find(&relay->by_tuple, hash, tuple_eq, tuple);
 	struct cf_relay_alloc *alloc = NULL;
 
-	if (node)
+	if (node) {
 		alloc = CF_CONTAINER_OF(node, struct cf_relay_alloc, node);
+		if (alloc->has_old) /* RFC 8016: it has arrived */
+			forget_old(relay, alloc);
+	} else if (relay->by_old.count > 0) {
+		node = cf_map_find(&relay->by_old, hash, old_eq, tuple);
+		if (node)
+			alloc = CF_CONTAINER_OF(node, struct cf_relay_alloc, old_node);
+	}
 	if (alloc && now_us >= alloc->expires_us) {
 		cf_relay_alloc_end(relay, alloc, true, now_us);
 		return NULL;
 	}
 	return alloc;
+}
+
+bool cf_relay_alloc_was_at(struct cf_relay *relay, const struct cf_relay_tuple *tuple)
+{
+	struct cf_map_node *node =
+		cf_map_find(&relay->by_old, tuple_hash(relay, tuple), old_eq, tuple);
+
+	if (!node)
+		return false;
+	forget_old(relay, CF_CONTAINER_OF(node, struct cf_relay_alloc, old_node));
+	return true;
+}
+
+int cf_relay_alloc_move(struct cf_relay *relay, struct cf_relay_alloc *alloc,
+	const struct cf_relay_tuple *to, uint64_t now_us)
+{
+	struct cf_relay_tuple from = alloc->tuple;
+	int err;
+
+	cf_relay_alloc_leave(relay, alloc);
+	alloc->tuple = *to;
+	alloc->moves++;
+	err = cf_relay_alloc_place(relay, alloc, now_us);
+	if (err < 0)
+		return err;
+	alloc->old = from;
+	/* Without memory for it the old one is forgotten at once. */
+	alloc->has_old =
+		cf_map_insert(&relay->by_old, &alloc->old_node, tuple_hash(relay, &from)) == 0;
+	return 0;
 }
 
 struct cf_relay_alloc *cf_relay_alloc_new(const struct cf_relay_request *req)
@@ -99,11 +153,9 @@ void cf_relay_alloc_arm(struct cf_relay *relay, struct cf_relay_alloc *alloc, ui
 	cf_list_push(&relay->wheel[due_s % CF_RELAY_WHEEL_SLOTS], &alloc->timer);
 }
 
-int cf_relay_alloc_enter(struct cf_relay *relay, struct cf_relay_alloc *alloc, uint64_t now_us)
+int cf_relay_alloc_place(struct cf_relay *relay, struct cf_relay_alloc *alloc, uint64_t now_us)
 {
-	uint32_t hash = tuple_hash(relay, &alloc->tuple);
-
-	if (cf_map_insert(&relay->by_tuple, &alloc->node, hash) < 0)
+	if (cf_map_insert(&relay->by_tuple, &alloc->node, tuple_hash(relay, &alloc->tuple)) < 0)
 		return CF_ENOMEM;
 	if (relay->by_tuple.count == 1)
 		relay->wheel_s =
@@ -111,6 +163,22 @@ int cf_relay_alloc_enter(struct cf_relay *relay, struct cf_relay_alloc *alloc, u
 	cf_relay_alloc_arm(relay, alloc, now_us);
 	relay->stats.allocations++;
 	relay->stats.allocations_by_transport[alloc->tuple.transport]++;
+	return 0;
+}
+
+void cf_relay_alloc_leave(struct cf_relay *relay, struct cf_relay_alloc *alloc)
+{
+	forget_old(relay, alloc);
+	cf_map_remove(&relay->by_tuple, &alloc->node);
+	cf_list_remove(&alloc->timer);
+	relay->stats.allocations--;
+	relay->stats.allocations_by_transport[alloc->tuple.transport]--;
+}
+
+int cf_relay_alloc_enter(struct cf_relay *relay, struct cf_relay_alloc *alloc, uint64_t now_us)
+{
+	if (cf_relay_alloc_place(relay, alloc, now_us) < 0)
+		return CF_ENOMEM;
 	relay->stats.allocations_total++;
 	/* The first bill says that there is one: whoever traces the call hears of it now. */
 	alloc->reported_packets = UINT64_MAX;
@@ -118,8 +186,8 @@ int cf_relay_alloc_enter(struct cf_relay *relay, struct cf_relay_alloc *alloc, u
 	return 0;
 }
 
-void cf_relay_alloc_bill(
-	struct cf_relay *relay, struct cf_relay_alloc *alloc, bool ended, uint64_t now_us)
+static void bill(struct cf_relay_alloc *alloc, const struct cf_relay_io *io, void *arg, bool ended,
+	uint64_t now_us)
 {
 	const struct cf_relay_counters *c = &alloc->counters;
 	struct cf_relay_usage usage = {
@@ -143,8 +211,14 @@ void cf_relay_alloc_bill(
 	alloc->reported_packets = packets;
 	alloc->reported_us = now_us;
 	cf_hex_encode(usage.id, alloc->id, sizeof(alloc->id));
-	if (relay->io.usage)
-		relay->io.usage(&usage, relay->arg);
+	if (io->usage)
+		io->usage(&usage, arg);
+}
+
+void cf_relay_alloc_bill(
+	struct cf_relay *relay, struct cf_relay_alloc *alloc, bool ended, uint64_t now_us)
+{
+	bill(alloc, &relay->io, relay->arg, ended, now_us);
 }
 
 static void free_lists(struct cf_relay_alloc *alloc)
@@ -163,26 +237,34 @@ static void free_lists(struct cf_relay_alloc *alloc)
 	}
 }
 
+static void destroy(struct cf_relay_alloc *alloc, const struct cf_relay_io *io, void *arg)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (alloc->sides[i].socket)
+			io->close(alloc->sides[i].socket, arg);
+	if (io->retire)
+		io->retire(cf_relay_alloc_resource(alloc), cf_relay_alloc_user(alloc), arg);
+	free_lists(alloc);
+	cf_wipe(alloc->key, sizeof(alloc->key));
+	cf_free(alloc);
+}
+
 void cf_relay_alloc_end(
 	struct cf_relay *relay, struct cf_relay_alloc *alloc, bool entered, uint64_t now_us)
 {
 	cf_relay_lease_end(relay, alloc);
 	if (entered) {
 		cf_relay_alloc_bill(relay, alloc, true, now_us);
-		cf_map_remove(&relay->by_tuple, &alloc->node);
-		cf_list_remove(&alloc->timer);
-		relay->stats.allocations--;
-		relay->stats.allocations_by_transport[alloc->tuple.transport]--;
+		cf_relay_alloc_leave(relay, alloc);
 	}
-	for (size_t i = 0; i < 2; i++)
-		if (alloc->sides[i].socket)
-			relay->io.close(alloc->sides[i].socket, relay->arg);
-	if (relay->io.retire)
-		relay->io.retire(
-			cf_relay_alloc_resource(alloc), cf_relay_alloc_user(alloc), relay->arg);
-	free_lists(alloc);
-	cf_wipe(alloc->key, sizeof(alloc->key));
-	cf_free(alloc);
+	destroy(alloc, &relay->io, relay->arg);
+}
+
+void cf_relay_lose(
+	struct cf_relay_alloc *alloc, const struct cf_relay_io *io, void *arg, uint64_t now_us)
+{
+	bill(alloc, io, arg, true, now_us);
+	destroy(alloc, io, arg);
 }
 
 struct cf_relay_permission *cf_relay_permission_find(

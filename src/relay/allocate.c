@@ -15,6 +15,7 @@ struct wish {
 	bool has_token;
 	uint64_t token;
 	uint32_t lifetime_s;
+	bool mobile;
 };
 
 static uint8_t family_of(struct cf_view v)
@@ -71,6 +72,19 @@ static uint16_t read_ports(const struct cf_stun_msg *msg, struct wish *wish)
 	return 0;
 }
 
+/* RFC 8016 section 3.1: an empty ticket asks for one. */
+static uint16_t read_ticket(const struct cf_relay_request *req, struct wish *wish)
+{
+	struct cf_view v;
+
+	if (!cf_stun_msg_attr(req->msg, CF_TURN_MOBILITY_TICKET, &v))
+		return 0;
+	if (v.len > 0)
+		return 400;
+	wish->mobile = true;
+	return req->relay->config.mobility ? 0 : 405;
+}
+
 /* 0 or the code of the refusal. */
 static uint16_t read_wish(struct cf_relay_request *req, struct wish *wish)
 {
@@ -82,6 +96,8 @@ static uint16_t read_wish(struct cf_relay_request *req, struct wish *wish)
 		code = read_families(req->msg, wish);
 	if (code == 0 && wish->additional && wish->reserve)
 		code = 400; /* step 8 */
+	if (code == 0)
+		code = read_ticket(req, wish);
 	if (code == 0 && !cf_relay_lifetime(req, &wish->lifetime_s))
 		code = 400;
 	return code;
@@ -106,6 +122,8 @@ static void respond_allocated(struct cf_relay_request *req)
 		cf_stun_write_u32(&w, CF_TURN_ADDRESS_ERROR_CODE,
 			2u << 24 | alloc->additional_code / 100u << 8 |
 				alloc->additional_code % 100u);
+	if (alloc->mobile)
+		cf_relay_write_ticket(req, &w);
 	cf_stun_write_xor_addr(&w, CF_STUN_XOR_MAPPED_ADDRESS, &req->from->remote);
 	cf_relay_respond_end(req, &w);
 }
@@ -184,6 +202,7 @@ static uint16_t make(struct cf_relay_request *req, const struct wish *wish)
 				req->credential.resource, req->credential.user, relay->arg);
 		return 500;
 	}
+	alloc->mobile = wish->mobile;
 	alloc->expires_us = req->now_us + wish->lifetime_s * CF_US_PER_S;
 	code = cf_relay_lease_begin(relay, alloc);
 	req->budget_used_up = code == 486;

@@ -25,6 +25,7 @@ struct cf_relay_config cf_relay_config_defaults(void)
 		.max_permissions = 64,
 		.max_channels = 64,
 		.unauth_per_s = 50,
+		.mobility = true,
 		.usage_interval_us = 50 * CF_US_PER_S,
 	};
 
@@ -48,6 +49,7 @@ struct cf_relay *cf_relay_new(
 	relay->seed = cf_rand_u64();
 	cf_map_init(&relay->by_tuple);
 	cf_list_init(&relay->hungry);
+	cf_map_init(&relay->by_old);
 	for (size_t i = 0; i < CF_RELAY_WHEEL_SLOTS; i++)
 		cf_list_init(&relay->wheel[i]);
 	return relay;
@@ -69,6 +71,7 @@ struct cf_relay *cf_relay_free(struct cf_relay *relay, uint64_t now_us)
 	while ((alloc = first(relay)))
 		cf_relay_alloc_end(relay, alloc, true, now_us);
 	cf_map_done(&relay->by_tuple);
+	cf_map_done(&relay->by_old);
 	cf_free(relay->mutes);
 	cf_wipe(relay->config.nonce_key, sizeof(relay->config.nonce_key));
 	return cf_free(relay);
@@ -111,8 +114,11 @@ int cf_relay_client_input(struct cf_relay *relay, const struct cf_relay_tuple *f
 void cf_relay_client_closed(
 	struct cf_relay *relay, const struct cf_relay_tuple *tuple, uint64_t now_us)
 {
-	struct cf_relay_alloc *alloc = cf_relay_alloc_find(relay, tuple, now_us);
+	struct cf_relay_alloc *alloc;
 
+	if (cf_relay_alloc_was_at(relay, tuple))
+		return; /* it lives on where the client has gone */
+	alloc = cf_relay_alloc_find(relay, tuple, now_us);
 	if (alloc)
 		cf_relay_alloc_end(relay, alloc, true, now_us);
 }

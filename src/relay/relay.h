@@ -123,6 +123,11 @@ struct cf_relay_io {
 	uint64_t (*lease)(const struct cf_relay_party *party, uint64_t held, uint64_t spent,
 		bool wanted, void *arg);
 	void (*hungry)(void *arg);
+	/** Sends the request to another worker, whose relay gives up the allocation that its ticket
+	 * names (cf_relay_give()) for this one to take (cf_relay_take()). 0, or an error: there is
+	 * no such worker. May be NULL. Copies p. */
+	int (*fetch)(uint8_t worker, const struct cf_relay_tuple *from, const uint8_t *p, size_t n,
+		void *arg);
 	/** Takes a bill: when an allocation begins, at the latest every usage_interval_us while
 	 * bytes flow, and at the end. */
 	void (*usage)(const struct cf_relay_usage *usage, void *arg);
@@ -150,6 +155,8 @@ struct cf_relay_config {
 	uint32_t max_channels;      /* per allocation, then 508 */
 	uint64_t max_bps;           /* per allocation and direction, relayed data; 0: no cap */
 	uint32_t unauth_per_s;      /* answers without authentication per source IP; 0: no cap */
+	bool mobility;              /* RFC 8016: allocations may move; else 405 */
+	uint8_t worker;             /* this one's number, in its tickets */
 	uint64_t usage_interval_us; /* 50 s */
 	const struct cf_cidr *allow_peers; /* kept; opened in spite of the default deny */
 	size_t n_allow_peers;
@@ -207,6 +214,25 @@ void cf_relay_peer_input(struct cf_relay *relay, struct cf_relay_alloc *alloc,
  * data: the error's 32 bits (the MTU of a "too big"). */
 void cf_relay_peer_icmp(struct cf_relay *relay, struct cf_relay_alloc *alloc,
 	const struct cf_addr *peer, uint8_t type, uint8_t code, uint32_t data, uint64_t now_us);
+
+/**
+ * The worker of a ticket gives away the allocation that a Refresh received by another worker names
+ * (RFC 8016): NULL when there is none, or the request is not its owner's. The caller owns it until
+ * cf_relay_take() or cf_relay_lose(). Its sockets stay open: cf_relay_alloc_socket() names them.
+ */
+CF_MUST_CHECK struct cf_relay_alloc *cf_relay_give(struct cf_relay *relay,
+	const struct cf_relay_tuple *from, const uint8_t *p, size_t n, uint64_t now_us);
+
+/** Takes an allocation (NULL: none was given) to the 5-tuple of the Refresh, and answers that. */
+void cf_relay_take(struct cf_relay *relay, struct cf_relay_alloc *alloc,
+	const struct cf_relay_tuple *from, const uint8_t *p, size_t n, uint64_t now_us);
+
+/** Ends an allocation that was given and that nobody takes, with its bill. */
+void cf_relay_lose(
+	struct cf_relay_alloc *alloc, const struct cf_relay_io *io, void *arg, uint64_t now_us);
+
+/** The io's socket of a family, or NULL. */
+void *cf_relay_alloc_socket(const struct cf_relay_alloc *alloc, uint8_t family);
 
 /** The client's stream is closed: its allocation ends (RFC 8656 section 7). */
 void cf_relay_client_closed(

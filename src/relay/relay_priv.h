@@ -55,6 +55,11 @@ struct cf_relay_alloc {
 	uint64_t lease_settled; /* payload that the ledger knows of */
 	bool starved;           /* something was not relayed for want of a lease */
 	bool budget_used_up;
+	struct cf_map_node old_node; /* while has_old: in by_old */
+	struct cf_relay_tuple old;   /* where the client was before it moved */
+	bool has_old;
+	bool mobile;          /* has a ticket */
+	uint32_t moves;       /* tickets of fewer moves are worthless */
 	struct cf_list timer; /* in a slot of the wheel */
 	struct cf_relay_tuple tuple;
 	struct cf_relay_side sides[2];           /* IPv4, IPv6 */
@@ -94,10 +99,20 @@ struct cf_relay {
 	uint64_t seed;
 	struct cf_map by_tuple;
 	struct cf_list hungry; /* struct cf_relay_alloc */
+	struct cf_map by_old;  /* 5-tuples that a client has left, until it is heard on the new */
+	bool fetched;          /* the request at hand has been to the worker of its ticket */
 	struct cf_list wheel[CF_RELAY_WHEEL_SLOTS];
 	uint64_t wheel_s;            /* the next second to look at */
 	struct cf_relay_mute *mutes; /* owned, CF_RELAY_MUTE_SLOTS */
 	struct cf_relay_stats stats;
+};
+
+#define CF_RELAY_TICKET_LEN 37
+
+struct cf_relay_ticket {
+	uint8_t worker;
+	uint32_t hash, moves;
+	uint8_t id[16];
 };
 
 /* A request on its way through. */
@@ -123,6 +138,9 @@ struct cf_relay_request {
 	bool mac_sha256;
 	uint16_t unknown[8];
 	size_t n_unknown;
+	bool silent; /* nothing is answered */
+	bool with_ticket, ticket_good, moving;
+	struct cf_relay_ticket ticket;
 	const uint8_t *classic; /* of an RFC 3489 client: what it has in place of the cookie */
 };
 
@@ -168,6 +186,16 @@ CF_MUST_CHECK struct cf_relay_alloc *cf_relay_alloc_new(const struct cf_relay_re
 /** Puts it into table and wheel. 0 or CF_ENOMEM. */
 CF_MUST_CHECK int cf_relay_alloc_enter(
 	struct cf_relay *relay, struct cf_relay_alloc *alloc, uint64_t now_us);
+/** Into table and wheel, and out of them. 0 or CF_ENOMEM. */
+CF_MUST_CHECK int cf_relay_alloc_place(
+	struct cf_relay *relay, struct cf_relay_alloc *alloc, uint64_t now_us);
+void cf_relay_alloc_leave(struct cf_relay *relay, struct cf_relay_alloc *alloc);
+/** Whether a client left this 5-tuple for another: it is forgotten then. */
+bool cf_relay_alloc_was_at(struct cf_relay *relay, const struct cf_relay_tuple *tuple);
+/** Moves it to another 5-tuple of this worker; the old one is good until the new one is used. 0 or
+ * CF_ENOMEM, and the allocation is in no table then. */
+CF_MUST_CHECK int cf_relay_alloc_move(struct cf_relay *relay, struct cf_relay_alloc *alloc,
+	const struct cf_relay_tuple *to, uint64_t now_us);
 /** Closes sockets, retires the user, frees; entered: with the last bill. */
 void cf_relay_alloc_end(
 	struct cf_relay *relay, struct cf_relay_alloc *alloc, bool entered, uint64_t now_us);
@@ -221,6 +249,15 @@ void cf_relay_respond_end(struct cf_relay_request *req, struct cf_stun_writer *w
 void cf_relay_respond_error(struct cf_relay_request *req, uint16_t code, const char *reason);
 /** Granted lifetime in seconds (RFC 8656 section 7.2 and 8.2): false when LIFETIME is malformed. */
 bool cf_relay_lifetime(const struct cf_relay_request *req, uint32_t *ret_s);
+
+/* mobility.c */
+/** Reads the ticket of a Refresh, and finds the allocation that it names where that is here. */
+void cf_relay_find_by_ticket(struct cf_relay_request *req);
+/** 0, or the code of the refusal. */
+uint16_t cf_relay_check_ticket(const struct cf_relay_request *req);
+/** Sends for the allocation of another worker: true when the request is to wait for it. */
+bool cf_relay_fetch(struct cf_relay_request *req);
+void cf_relay_write_ticket(const struct cf_relay_request *req, struct cf_stun_writer *w);
 
 /* allocate.c */
 void cf_relay_allocate(struct cf_relay_request *req);

@@ -61,7 +61,7 @@ static size_t finish(const struct cf_relay_request *req, struct cf_stun_writer *
 
 static void transmit(struct cf_relay_request *req, const struct cf_stun_writer *w, size_t n)
 {
-	if (n > 0)
+	if (n > 0 && !req->silent)
 		req->relay->io.send_client(
 			req->to ? req->to : req->from, w->w.p, n, false, req->relay->arg);
 }
@@ -109,7 +109,8 @@ void cf_relay_respond_error(struct cf_relay_request *req, uint16_t code, const c
 	uint8_t buf[CF_RELAY_RESPONSE_MAX];
 	struct cf_stun_writer w;
 
-	if (req->key_len == 0 && !cf_relay_may_answer(relay, req->from, req->now_us))
+	if (req->silent ||
+		(req->key_len == 0 && !cf_relay_may_answer(relay, req->from, req->now_us)))
 		return;
 	for (int detail = DETAIL_ALL; detail <= DETAIL_LEAST && n > most; detail++)
 		n = compose_error(req, &w, buf, code, reason, detail);
@@ -168,6 +169,8 @@ static void respond_refreshed(struct cf_relay_request *req, uint32_t lifetime_s)
 
 	cf_relay_respond_begin(req, &w, buf, CF_STUN_SUCCESS);
 	cf_stun_write_u32(&w, CF_TURN_LIFETIME, lifetime_s);
+	if (req->with_ticket && lifetime_s > 0)
+		cf_relay_write_ticket(req, &w);
 	cf_relay_respond_end(req, &w);
 }
 
@@ -196,13 +199,35 @@ static bool credential_outlived(const struct cf_relay_request *req)
 	return req->now_us > end && req->now_us - end > req->relay->config.expired_grace_us;
 }
 
+static void extend(struct cf_relay_request *req, uint32_t lifetime_s)
+{
+	struct cf_relay *relay = req->relay;
+	struct cf_relay_alloc *alloc = req->alloc;
+
+	alloc->expires_us = req->now_us + lifetime_s * CF_US_PER_S;
+	if (!req->moving) {
+		cf_relay_alloc_arm(relay, alloc, req->now_us);
+	} else if (cf_relay_alloc_move(relay, alloc, req->from, req->now_us) < 0) {
+		cf_relay_lease_end(relay, alloc);
+		cf_relay_lose(alloc, &relay->io, relay->arg, req->now_us);
+		cf_relay_respond_error(req, 500, NULL);
+		return;
+	}
+	respond_refreshed(req, lifetime_s);
+}
+
 static void refresh(struct cf_relay_request *req)
 {
 	struct cf_relay_alloc *alloc = req->alloc;
+	uint16_t code = cf_relay_check_ticket(req);
 	uint32_t lifetime_s;
 	size_t side;
 
-	if (!alloc) {
+	if (code) {
+		cf_relay_respond_error(req, code, NULL);
+	} else if (cf_relay_fetch(req)) {
+		return; /* it comes back through cf_relay_take() */
+	} else if (!alloc) {
 		cf_relay_respond_error(req, 437, NULL);
 	} else if (!cf_relay_lifetime(req, &lifetime_s)) {
 		cf_relay_respond_error(req, 400, NULL);
@@ -214,9 +239,7 @@ static void refresh(struct cf_relay_request *req)
 		req->key_len = 0;
 		cf_relay_respond_error(req, 401, NULL);
 	} else {
-		alloc->expires_us = req->now_us + lifetime_s * CF_US_PER_S;
-		cf_relay_alloc_arm(req->relay, alloc, req->now_us);
-		respond_refreshed(req, lifetime_s);
+		extend(req, lifetime_s);
 	}
 }
 
@@ -354,6 +377,8 @@ static const struct {
 static void turn_request(struct cf_relay_request *req, void (*handle)(struct cf_relay_request *req))
 {
 	req->alloc = cf_relay_alloc_find(req->relay, req->from, req->now_us);
+	if (req->msg->method == CF_TURN_REFRESH)
+		cf_relay_find_by_ticket(req);
 	if (!req->relay->config.enabled && !req->alloc) {
 		/* RFC 8656 section 18.13: administrative. What lives may end in peace. */
 		cf_relay_respond_error(req, 403, "relay disabled");

@@ -79,6 +79,7 @@ enum cf_stun_attr {
 	CF_ICE_CONTROLLING = 0x802A,
 	CF_STUN_RESPONSE_ORIGIN = 0x802B,
 	CF_STUN_OTHER_ADDRESS = 0x802C,
+	CF_TURN_MOBILITY_TICKET = 0x8030, /* RFC 8016 */
 };
 
 struct cf_stun_attr_ref {

@@ -14,6 +14,7 @@ static const struct {
 	{400, "Bad Request"},
 	{401, "Unauthenticated"},
 	{403, "Forbidden"},
+	{405, "Mobility Forbidden"},
 	{405, "Method Not Allowed"},
 	{420, "Unknown Attribute"},
 	{437, "Allocation Mismatch"},

@@ -134,6 +134,7 @@ void cf_turn_client_close(struct cf_turn_client *client, enum cf_turn_event_type
 	uint16_t code, const struct cf_stun_msg *msg)
 {
 	client->state = CF_TURN_CLOSED;
+	client->moving = false;
 	stop_all(client);
 	cf_turn_event_reason(cf_turn_client_emit(client, type, code), msg);
 }
@@ -151,6 +152,24 @@ void cf_turn_client_probe(struct cf_turn_client *client, uint64_t now_us)
 {
 	if (client->state == CF_TURN_ALLOCATED)
 		cf_turn_client_begin(client, CF_TURN_REFRESH, now_us);
+}
+
+bool cf_turn_client_can_move(const struct cf_turn_client *client)
+{
+	return client->state == CF_TURN_ALLOCATED && client->ticket_len > 0;
+}
+
+int cf_turn_client_move(struct cf_turn_client *client, bool is_stream, uint64_t now_us)
+{
+	if (client->state != CF_TURN_ALLOCATED)
+		return CF_ESTATE;
+	if (client->ticket_len == 0)
+		return CF_ENOTSUP;
+	client->options.is_stream = client->txn_options.reliable = is_stream;
+	client->moving = true;
+	client->challenges = 0; /* the nonce was for the old address */
+	cf_turn_client_begin(client, CF_TURN_REFRESH, now_us);
+	return 0;
 }
 
 void cf_turn_client_release(struct cf_turn_client *client, uint64_t now_us)
@@ -294,13 +313,15 @@ uint64_t cf_turn_client_deadline(const struct cf_turn_client *client)
 {
 	uint64_t due = cf_stun_txn_deadline(&client->txn);
 
-	if (client->queue_len > 0)
+	if (client->queue_len > 0 && !client->moving)
 		return 0;
 	if (client->state == CF_TURN_ALLOCATED) {
 		due = earlier(due, client->expires_us);
 		if (!client->txn.active)
 			due = earlier(due, client->refresh_us);
 	}
+	if (client->moving)
+		return due;
 	due = earlier(due, grants_deadline(client->permissions, CF_TURN_CLIENT_MAX_PERMISSIONS));
 	return earlier(due, grants_deadline(client->channels, CF_TURN_CLIENT_MAX_CHANNELS));
 }
@@ -361,6 +382,8 @@ int cf_turn_client_output(struct cf_turn_client *client, void *buf, size_t cap, 
 		now_us >= client->refresh_us)
 		cf_turn_client_begin(client, CF_TURN_REFRESH, now_us);
 	n = poll_txn(client, &client->txn, NULL, buf, cap, now_us);
+	if (client->moving) /* the server knows the rest at the old place only */
+		return n;
 	if (n == 0)
 		n = poll_grants(client, client->permissions, CF_TURN_CLIENT_MAX_PERMISSIONS, buf,
 			cap, now_us);

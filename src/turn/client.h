@@ -38,6 +38,7 @@ struct cf_turn_client_options {
 	uint32_t rto_us;      /* first retransmission */
 	uint32_t rto_max_us;  /* pauses double up to this; 0: as the RFC says */
 	uint32_t timeout_us;  /* streams: how long one request may take */
+	bool mobile;          /* ask for a ticket, for cf_turn_client_move() */
 	bool plain_name;      /* never USERHASH: the name carries its own proof and cannot be found
 			       * by hash, so that asking so would cost a round trip */
 };
@@ -58,6 +59,7 @@ enum cf_turn_event_type {
 	CF_TURN_EVENT_PERMITTED, /* peer (port 0): permission confirmed for the first time */
 	CF_TURN_EVENT_PEER_REFUSED,  /* peer (port 0): no permission, code (0: no answer), reason */
 	CF_TURN_EVENT_CHANNEL_BOUND, /* peer: data travels as ChannelData from here on */
+	CF_TURN_EVENT_MOVED,         /* the allocation is reached through the new transport */
 	CF_TURN_EVENT_CHANNEL_REFUSED, /* peer: data goes on in Send indications, code */
 };
 
@@ -146,6 +148,21 @@ void cf_turn_client_forget(struct cf_turn_client *client, const struct cf_addr *
 /** Asks the server at once whether the allocation still stands (Refresh), for whoever doubts it.
  * A question under way is put anew. Nothing before the allocation stands. */
 void cf_turn_client_probe(struct cf_turn_client *client, uint64_t now_us);
+
+/** Whether the server has given a ticket, so that the allocation can move (RFC 8016). */
+bool cf_turn_client_can_move(const struct cf_turn_client *client);
+
+/**
+ * The client's way to the server is another one from now on (another socket, address or stream; the
+ * server's address is the same): what cf_turn_client_output() gives goes there. Takes the
+ * allocation along, with its relayed address, permissions and channels. Ends in
+ * CF_TURN_EVENT_MOVED, or CF_TURN_EVENT_EXPIRED when the server does not follow. Until then
+ * permissions and channels wait; data may be sent, and arrives if it does not overtake the request.
+ * May be called again while a move is on its way. 0; CF_ESTATE without an allocation, CF_ENOTSUP
+ * without a ticket (nothing has changed then).
+ */
+CF_MUST_CHECK int cf_turn_client_move(
+	struct cf_turn_client *client, bool is_stream, uint64_t now_us);
 
 /** Gives the allocation back (Refresh with lifetime 0). Ends in CF_TURN_EVENT_RELEASED. */
 void cf_turn_client_release(struct cf_turn_client *client, uint64_t now_us);

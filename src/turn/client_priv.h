@@ -9,8 +9,9 @@
 #include "turn/client.h"
 
 #define CF_TURN_EVENTS_MAX 16
-#define CF_TURN_TEXT_MAX 763 /* RFC 8489 sections 14.9 and 14.10: REALM, NONCE */
-#define CF_TURN_AUTH_TRIES 4 /* challenges in a row before giving up */
+#define CF_TURN_TEXT_MAX 763   /* RFC 8489 sections 14.9 and 14.10: REALM, NONCE */
+#define CF_TURN_TICKET_MAX 256 /* a longer one is not kept */
+#define CF_TURN_AUTH_TRIES 4   /* challenges in a row before giving up */
 
 /* RFC 8656 section 9: a permission lives 300 s; section 12: a channel 600 s and its binding renews
  * the permission too. Both are renewed early enough for several tries. */
@@ -52,6 +53,9 @@ struct cf_turn_client {
 	struct cf_addr relayed;
 	struct cf_addr mapped;
 	uint64_t rtt_us;
+	uint8_t ticket[CF_TURN_TICKET_MAX];
+	uint16_t ticket_len; /* 0: none */
+	bool moving;
 
 	/* Credentials as the server asked for them. */
 	char realm[CF_TURN_TEXT_MAX + 1];

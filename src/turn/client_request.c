@@ -2,6 +2,8 @@
 #include "base/clock.h"
 #include "turn/client_priv.h"
 
+#include <string.h>
+
 #define TRANSPORT_UDP \
 	(17u << 24)            /* RFC 8656 section 18.7: a protocol number and three RFFU bytes */
 #define FAMILY_IPV6 (2u << 24) /* section 18.6 */
@@ -28,8 +30,13 @@ static void write_body(struct cf_turn_client *client, uint16_t method,
 		if (client->options.family == CF_ADDR_IPV6)
 			cf_stun_write_u32(w, CF_TURN_REQUESTED_ADDRESS_FAMILY, FAMILY_IPV6);
 		cf_stun_write_u32(w, CF_TURN_LIFETIME, asked_lifetime(client));
+		if (client->options.mobile)
+			cf_stun_write_empty(w, CF_TURN_MOBILITY_TICKET);
 		break;
 	case CF_TURN_REFRESH:
+		if (client->moving)
+			cf_stun_write_bytes(
+				w, CF_TURN_MOBILITY_TICKET, client->ticket, client->ticket_len);
 		cf_stun_write_u32(w, CF_TURN_LIFETIME, asked_lifetime(client));
 		if (client->options.family == CF_ADDR_IPV6)
 			cf_stun_write_u32(w, CF_TURN_REQUESTED_ADDRESS_FAMILY, FAMILY_IPV6);
@@ -71,6 +78,18 @@ static void set_lifetime(
 	client->refresh_us = now_us + (s >= 120 ? s - 60 : s / 2) * CF_US_PER_S;
 }
 
+/* RFC 8016: each success brings the ticket for the next time. */
+static void keep_ticket(struct cf_turn_client *client, const struct cf_stun_msg *msg)
+{
+	struct cf_view v;
+
+	if (!client->options.mobile || !cf_stun_msg_attr(msg, CF_TURN_MOBILITY_TICKET, &v) ||
+		v.len == 0 || v.len > sizeof(client->ticket))
+		return;
+	memcpy(client->ticket, v.p, v.len);
+	client->ticket_len = (uint16_t)v.len;
+}
+
 static void allocated(struct cf_turn_client *client, const struct cf_stun_msg *msg, uint64_t now_us)
 {
 	struct cf_turn_event *event;
@@ -84,6 +103,7 @@ static void allocated(struct cf_turn_client *client, const struct cf_stun_msg *m
 	if (cf_stun_msg_xor_addr(msg, CF_STUN_XOR_MAPPED_ADDRESS, &client->mapped) < 0)
 		client->mapped = (struct cf_addr){0};
 	set_lifetime(client, msg, now_us);
+	keep_ticket(client, msg);
 	client->state = CF_TURN_ALLOCATED;
 	event = cf_turn_client_emit(client, CF_TURN_EVENT_ALLOCATED, 0);
 	event->relayed = client->relayed;
@@ -110,6 +130,10 @@ static void own_success(struct cf_turn_client *client, uint16_t method,
 		allocated(client, msg, now_us);
 	} else {
 		set_lifetime(client, msg, now_us);
+		keep_ticket(client, msg);
+		if (client->moving)
+			cf_turn_client_emit(client, CF_TURN_EVENT_MOVED, 0);
+		client->moving = false;
 	}
 }
 
@@ -118,11 +142,14 @@ static void own_error(struct cf_turn_client *client, uint16_t method, uint16_t c
 {
 	if (client->state == CF_TURN_RELEASING) {
 		cf_turn_client_close(client, CF_TURN_EVENT_RELEASED, code, msg);
+	} else if (method == CF_TURN_ALLOCATE && code == 405 && client->options.mobile) {
+		client->options.mobile = false; /* RFC 8016 section 3.1: without a ticket then */
+		cf_turn_client_begin(client, CF_TURN_ALLOCATE, now_us);
 	} else if (method == CF_TURN_ALLOCATE) {
 		cf_turn_client_close(client, CF_TURN_EVENT_FAILED, code, msg);
 	} else if (code == 437) { /* RFC 8656 section 8.3: there is no allocation any more */
 		cf_turn_client_close(client, CF_TURN_EVENT_EXPIRED, code, msg);
-	} else if (code == 401 || code == 441) {
+	} else if (code == 401 || code == 441 || client->moving) {
 		cf_turn_client_close(client, CF_TURN_EVENT_EXPIRED, code, msg);
 	} else { /* an upset server may recover before the time is over */
 		client->refresh_us = now_us + CF_TURN_RETRY_US;

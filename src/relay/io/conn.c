@@ -9,6 +9,7 @@ struct relay_conn *cf_relay_conn_free(struct relay_conn *conn)
 	struct cf_relay_server *server = conn->server;
 
 	cf_relay_client_closed(server->relay, &conn->tuple, cf_loop_now_us(server->loop));
+	cf_relay_moves_forget(server->shared, conn);
 	cf_timer_stop(&conn->idle);
 	cf_list_remove(&conn->link);
 	server->n_conns--;

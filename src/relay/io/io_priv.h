@@ -18,6 +18,8 @@
 #define RELAY_RESERVATIONS 64
 #define RELAY_RESERVATION_US (30 * CF_US_PER_S) /* RFC 8656 section 7.2: at least 30 s */
 #define RELAY_OWN_MAX 256
+#define RELAY_WORKERS_MAX 256
+#define RELAY_MOVES_MAX 256 /* on their way between workers */
 #define RELAY_PORT_TRIES 128
 #define RELAY_MANY_FREED 256
 #define RELAY_DTLS_PER_SOURCE 256
@@ -37,6 +39,11 @@ struct relay_reservation {
 	uint16_t port;
 };
 
+struct relay_worker {
+	struct cf_relay_server *server; /* NULL: none. Written under lock by its own thread */
+	struct cf_loop *loop;
+};
+
 struct cf_relay_shared {
 	/* RO but for the quotas (LOCK: lock); what it points to is owned */
 	struct cf_relay_server_config config;
@@ -48,6 +55,10 @@ struct cf_relay_shared {
 	uint32_t n_allocations;         /* LOCK: lock */
 	uint32_t n_retired;             /* LOCK: lock, since much_freed was called last */
 	struct relay_reservation reservations[RELAY_RESERVATIONS]; /* LOCK: lock */
+	struct relay_worker workers[RELAY_WORKERS_MAX];            /* LOCK: lock */
+	struct cf_list moves;                                      /* LOCK: lock */
+	uint32_t n_moves;                                          /* LOCK: lock */
+	uint32_t refs; /* LOCK: lock; the owner and each move */
 	uint64_t seed;
 };
 
@@ -107,7 +118,20 @@ struct relay_dtls {
 struct relay_port {
 	struct cf_relay_server *server;
 	struct cf_relay_alloc *alloc;
-	struct cf_udp *udp; /* owned */
+	struct cf_udp *udp; /* owned; NULL on the way between workers: */
+	int fd;             /* owned then, else -1 */
+};
+
+/* A request on its way to the worker of its ticket, and back with what that names. */
+struct relay_move {
+	struct cf_list link;
+	struct cf_relay_shared *shared; /* counted */
+	uint8_t from, to;               /* workers: of the allocation, of the request */
+	struct cf_relay_tuple tuple;
+	struct relay_conn *conn;      /* LOCK: shared->lock; the stream's, NULL when it has ended */
+	struct cf_relay_alloc *alloc; /* LOCK: shared->lock; owned, on the way back */
+	size_t n;
+	uint8_t p[];
 };
 
 /* shared.c */
@@ -135,6 +159,19 @@ void cf_relay_port_close(void *socket, void *arg);
 void cf_relay_port_send(void *socket, const struct cf_addr *peer, const uint8_t *p, size_t n,
 	bool dont_fragment, void *arg);
 
+/** Takes the socket off its loop, and puts it on that of server. NULL is fine. */
+void cf_relay_port_detach(struct relay_port *port);
+CF_MUST_CHECK int cf_relay_port_attach(struct relay_port *port, struct cf_relay_server *server);
+
+/* mobility.c */
+/** cf_relay_io.fetch() */
+int cf_relay_move_start(
+	uint8_t worker, const struct cf_relay_tuple *from, const uint8_t *p, size_t n, void *arg);
+/** A stream has ended. */
+void cf_relay_moves_forget(struct cf_relay_shared *shared, const struct relay_conn *conn);
+/** A worker ends: it gets no more, and what is on its way to it is lost. */
+void cf_relay_moves_end(struct cf_relay_server *server);
+
 /* conn.c */
 void cf_relay_conn_send(struct relay_conn *conn, const uint8_t *p, size_t n, bool media);
 struct relay_conn *cf_relay_conn_free(struct relay_conn *conn);
@@ -148,6 +185,7 @@ struct relay_dtls *cf_relay_dtls_free(struct relay_dtls *session);
 void cf_relay_dtls_end_all(struct cf_relay_server *server);
 
 /* server.c */
+extern const struct cf_relay_io cf_relay_server_io;
 void cf_relay_server_arm(struct cf_relay_server *server);
 
 #endif

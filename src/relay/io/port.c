@@ -65,23 +65,47 @@ static void on_error(struct cf_udp *udp, const struct cf_addr *dest, int err, vo
 		cf_loop_now_us(port->server->loop));
 }
 
+static void fill_options(struct relay_port *port, struct cf_udp_options *options)
+{
+	cf_udp_options_defaults(options);
+	options->recv = on_datagrams;
+	options->error = on_error;
+	options->arg = port;
+}
+
 static int try_port(struct relay_port *port, size_t addr, uint16_t number, bool reuse)
 {
 	struct cf_udp_options options;
 	int err;
 
-	cf_udp_options_defaults(&options);
+	fill_options(port, &options);
 	options.bind = port->server->shared->config.relay[addr].bind;
 	options.bind.port = number;
 	options.reuse_port = reuse;
-	options.recv = on_datagrams;
-	options.error = on_error;
-	options.arg = port;
 	err = cf_udp_open(&port->udp, port->server->loop, &options);
 	/* RFC 8656 section 15: DF only where the client asks for it. */
 	if (err == 0)
 		(void)!cf_udp_set_dont_fragment(port->udp, false);
 	return err;
+}
+
+void cf_relay_port_detach(struct relay_port *port)
+{
+	if (!port)
+		return;
+	port->fd = cf_udp_detach(port->udp);
+	port->udp = NULL;
+}
+
+int cf_relay_port_attach(struct relay_port *port, struct cf_relay_server *server)
+{
+	struct cf_udp_options options;
+	int fd = port->fd;
+
+	fill_options(port, &options);
+	port->fd = -1;
+	port->server = server;
+	return cf_udp_adopt(&port->udp, server->loop, &options, fd);
 }
 
 /* A relay address of this family: the one the client came to, else the first. */
@@ -161,6 +185,7 @@ int cf_relay_port_open(
 	if (!port)
 		return CF_ENOMEM;
 	port->server = server;
+	port->fd = -1;
 	port->alloc = request->owner;
 	err = request->has_token ? open_reserved(port, request->token, &addr)
 				 : open_random(port, addr, request, &token);
@@ -182,6 +207,8 @@ void cf_relay_port_close(void *socket, void *arg)
 
 	(void)arg;
 	cf_udp_free(port->udp);
+	if (port->fd >= 0)
+		close(port->fd);
 	cf_free(port);
 }
 

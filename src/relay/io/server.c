@@ -114,7 +114,7 @@ static void usage(const struct cf_relay_usage *bill, void *arg)
 		config->usage(bill, config->arg);
 }
 
-static const struct cf_relay_io relay_io = {
+const struct cf_relay_io cf_relay_server_io = {
 	.send_client = send_client,
 	.send_peer = cf_relay_port_send,
 	.open = cf_relay_port_open,
@@ -125,6 +125,7 @@ static const struct cf_relay_io relay_io = {
 	.retire = retire,
 	.lease = lease,
 	.hungry = hungry,
+	.fetch = cf_relay_move_start,
 	.usage = usage,
 };
 
@@ -359,6 +360,21 @@ static void collect_own(struct cf_relay_server *server)
 	}
 }
 
+/* The lock is held. */
+static int enlist(struct cf_relay_server *server)
+{
+	struct cf_relay_shared *shared = server->shared;
+	size_t i = 0;
+
+	while (i < RELAY_WORKERS_MAX && shared->workers[i].server)
+		i++;
+	if (i == RELAY_WORKERS_MAX)
+		return CF_ELIMIT;
+	server->core.worker = (uint8_t)i;
+	shared->workers[i] = (struct relay_worker){server, server->loop};
+	return 0;
+}
+
 int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loop,
 	struct cf_relay_shared *shared, struct cf_tls *tls)
 {
@@ -387,10 +403,11 @@ int cf_relay_server_new(struct cf_relay_server **ret_server, struct cf_loop *loo
 		open_alternates(server);
 		collect_own(server);
 		collect_discovery(server);
+		err = enlist(server);
 	}
 	pthread_mutex_unlock(&shared->lock);
 	if (err == 0) {
-		server->relay = cf_relay_new(&server->core, &relay_io, server);
+		server->relay = cf_relay_new(&server->core, &cf_relay_server_io, server);
 		err = server->relay ? 0 : CF_ENOMEM;
 	}
 	if (err < 0) {
@@ -409,6 +426,8 @@ struct cf_relay_server *cf_relay_server_free(struct cf_relay_server *server)
 	cf_relay_dtls_end_all(server);
 	while (!cf_list_empty(&server->conns))
 		cf_relay_conn_free(CF_CONTAINER_OF(server->conns.next, struct relay_conn, link));
+	if (server->relay)
+		cf_relay_moves_end(server);
 	server->relay = cf_relay_free(server->relay, cf_loop_now_us(server->loop));
 	cf_timer_stop(&server->timer);
 	cf_defer_cancel(&server->settle);

@@ -57,6 +57,8 @@ struct cf_relay_shared *cf_relay_shared_new(const struct cf_relay_server_config 
 	pthread_mutex_init(&shared->lock, NULL);
 	cf_map_init(&shared->users);
 	shared->seed = cf_rand_u64();
+	cf_list_init(&shared->moves);
+	shared->refs = 1;
 	for (size_t i = 0; i < RELAY_RESERVATIONS; i++)
 		shared->reservations[i].fd = -1;
 	memcpy(shared->listen, config->listen, sizeof(shared->listen));
@@ -83,8 +85,14 @@ static void free_users(struct cf_map *users)
 struct cf_relay_shared *cf_relay_shared_free(struct cf_relay_shared *shared)
 {
 	struct cf_relay_config *core;
+	bool last;
 
 	if (!shared)
+		return NULL;
+	pthread_mutex_lock(&shared->lock);
+	last = --shared->refs == 0;
+	pthread_mutex_unlock(&shared->lock);
+	if (!last)
 		return NULL;
 	core = &shared->config.core;
 	free_users(&shared->users);

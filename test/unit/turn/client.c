@@ -22,6 +22,7 @@ struct rig {
 	size_t key_len;
 	bool sha256;
 	struct cf_addr relayed, mapped, peer, peer2;
+	const char *ticket; /* comes with what succeeds */
 };
 
 static struct cf_addr addr(const char *text)
@@ -32,7 +33,7 @@ static struct cf_addr addr(const char *text)
 	return a;
 }
 
-static void rig_init(struct rig *r, bool is_stream)
+static void rig_init_with(struct rig *r, bool is_stream, bool mobile)
 {
 	struct cf_turn_client_options options = cf_turn_client_defaults();
 
@@ -40,6 +41,7 @@ static void rig_init(struct rig *r, bool is_stream)
 	options.username = "user";
 	options.password = "pass";
 	options.is_stream = is_stream;
+	options.mobile = mobile;
 	assert_int_equal(cf_turn_client_new(&r->client, &options), 0);
 	assert_int_equal(cf_stun_key_md5(r->key, cf_view_str("user"), cf_view_str("realm"),
 				 cf_view_str("pass")),
@@ -48,6 +50,11 @@ static void rig_init(struct rig *r, bool is_stream)
 	r->mapped = addr("198.51.100.9:1234");
 	r->peer = addr("203.0.113.5:700");
 	r->peer2 = addr("203.0.113.6:800");
+}
+
+static void rig_init(struct rig *r, bool is_stream)
+{
+	rig_init_with(r, is_stream, false);
 }
 
 static void use_sha256(struct rig *r)
@@ -133,6 +140,8 @@ static int answer_ok(struct rig *r)
 	}
 	if (r->req.method == CF_TURN_ALLOCATE || r->req.method == CF_TURN_REFRESH)
 		cf_stun_write_u32(&w, CF_TURN_LIFETIME, 600);
+	if (r->ticket)
+		cf_stun_write_view(&w, CF_TURN_MOBILITY_TICKET, cf_view_str(r->ticket));
 	return finish(r, &w, true);
 }
 
@@ -702,6 +711,105 @@ static void out_of_memory(void **state)
 	assert_null(cf_turn_client_free(NULL));
 }
 
+static void expect_ticket(struct rig *r, const char *ticket)
+{
+	struct cf_view v;
+
+	assert_true(cf_stun_msg_attr(&r->req, CF_TURN_MOBILITY_TICKET, &v));
+	assert_true(cf_view_is(v, ticket));
+}
+
+/* RFC 8016: the ticket of the last success goes with the Refresh from the new place, the rest
+ * waits. */
+static void moves(void **state)
+{
+	uint8_t out[CF_TURN_OUTPUT_MAX];
+	struct rig r;
+
+	(void)state;
+	rig_init_with(&r, false, true);
+	r.ticket = "ticket-1";
+	allocate(&r);
+	assert_true(cf_turn_client_can_move(r.client));
+	assert_int_equal(cf_turn_client_permit(r.client, &r.peer, r.now), 0);
+	assert_int_equal(cf_turn_client_move(r.client, true, r.now), 0);
+	expect_request(&r, CF_TURN_REFRESH, true);
+	expect_ticket(&r, "ticket-1");
+	assert_int_equal(take(&r), 0);
+	answer_error(&r, 438, "nonce-2", false); /* the old one was for the old address */
+	expect_request(&r, CF_TURN_REFRESH, true);
+	expect_ticket(&r, "ticket-1");
+	assert_true(cf_turn_client_send(r.client, &r.peer, "x", 1, out, sizeof(out), r.now) >= 0);
+	assert_true(cf_turn_client_deadline(r.client) > r.now);
+	r.ticket = "ticket-2";
+	answer_ok(&r);
+	expect_event(&r, CF_TURN_EVENT_MOVED);
+	expect_request(&r, CF_TURN_CREATE_PERMISSION, true);
+	answer_ok(&r);
+	expect_event(&r, CF_TURN_EVENT_PERMITTED);
+	assert_int_equal(cf_turn_client_move(r.client, false, r.now), 0);
+	while (take(&r) > 0) /* what had waited for the permission is on its way too */
+		;
+	r.now += 100000;
+	expect_request(&r, CF_TURN_REFRESH, true); /* a datagram again: sent again */
+	expect_ticket(&r, "ticket-2");
+	answer_error(&r, 437, NULL, false);
+	expect_event(&r, CF_TURN_EVENT_EXPIRED);
+	assert_int_equal(cf_turn_client_move(r.client, false, r.now), CF_ESTATE);
+	cf_turn_client_free(r.client);
+}
+
+static void cannot_move(void **state)
+{
+	static char long_ticket[258];
+	struct rig r;
+
+	(void)state;
+	memset(long_ticket, 'x', sizeof(long_ticket) - 1);
+	for (int i = 0; i < 3; i++) {
+		rig_init_with(&r, false, i > 0);
+		r.ticket = i == 0 ? "unasked" : i == 1 ? NULL : long_ticket;
+		assert_int_equal(cf_turn_client_move(r.client, false, r.now), CF_ESTATE);
+		allocate(&r);
+		assert_false(cf_turn_client_can_move(r.client));
+		assert_int_equal(cf_turn_client_move(r.client, false, r.now), CF_ENOTSUP);
+		cf_turn_client_free(r.client);
+	}
+}
+
+/* 405: an allocation without a ticket is better than none. */
+static void mobility_forbidden(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init_with(&r, false, true);
+	assert_int_equal(cf_turn_client_start(r.client, r.now), 0);
+	expect_request(&r, CF_TURN_ALLOCATE, false);
+	answer_error(&r, 401, PLAIN_NONCE, false);
+	expect_request(&r, CF_TURN_ALLOCATE, true);
+	expect_ticket(&r, "");
+	answer_error(&r, 405, NULL, false);
+	expect_request(&r, CF_TURN_ALLOCATE, true);
+	assert_false(cf_stun_msg_has(&r.req, CF_TURN_MOBILITY_TICKET));
+	answer_ok(&r);
+	expect_event(&r, CF_TURN_EVENT_ALLOCATED);
+	cf_turn_client_free(r.client);
+}
+
+/* The first request has room for a whole challenge (docs/adr/0006). */
+static void room_for_a_challenge(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, false);
+	assert_int_equal(cf_turn_client_start(r.client, r.now), 0);
+	expect_request(&r, CF_TURN_ALLOCATE, false);
+	assert_true(r.req.raw_len >= 48);
+	cf_turn_client_free(r.client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -723,6 +831,10 @@ int main(void)
 		cmocka_unit_test(channel),
 		cmocka_unit_test(data_indications),
 		cmocka_unit_test(release),
+		cmocka_unit_test(moves),
+		cmocka_unit_test(cannot_move),
+		cmocka_unit_test(mobility_forbidden),
+		cmocka_unit_test(room_for_a_challenge),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(out_of_memory),
 	};

@@ -238,6 +238,7 @@ static void start_user(struct user *u, struct world *w, enum cf_relay_transport 
 	options.username = "user";
 	options.password = "pass";
 	options.is_stream = transport != CF_RELAY_UDP;
+	options.mobile = true;
 	assert_int_equal(cf_turn_client_new(&u->turn, &options), 0);
 	if (transport == CF_RELAY_TLS)
 		assert_true(cf_relay_shared_listen_tls(w->shared, 0, &u->server));
@@ -408,6 +409,102 @@ static void two_workers(void **state)
 	for (int i = 0; i < 12; i++)
 		stop_user(&users[i]);
 	stop_world(&w);
+}
+
+static bool has_moved(struct user *u)
+{
+	pump(u);
+	return has_event(u, CF_TURN_EVENT_MOVED);
+}
+
+/* The client gets another socket. */
+static void move_user(struct user *u, struct world *w)
+{
+	struct cf_udp_options options;
+
+	u->udp = cf_udp_free(u->udp);
+	cf_udp_options_defaults(&options);
+	options.bind = addr("127.0.0.1:0");
+	options.recv = on_udp;
+	options.arg = u;
+	assert_int_equal(cf_udp_open(&u->udp, w->loop, &options), 0);
+	u->n_events = 0;
+	assert_int_equal(cf_turn_client_move(u->turn, false, cf_clock_us()), 0);
+	WAIT_FOR(w, has_moved(u));
+}
+
+/* RFC 8016, over both workers: relayed address and permission go along. */
+static void moves_between_workers(void **state)
+{
+	struct cf_addr ra, rb;
+	struct user a, b;
+	struct world w;
+	int stays = 0, goes = 0;
+
+	(void)state;
+	config_world(&w);
+	start_world(&w, 2);
+	allocate(&a, &w, CF_RELAY_UDP);
+	allocate(&b, &w, CF_RELAY_UDP);
+	ra = cf_turn_client_relayed(a.turn);
+	rb = cf_turn_client_relayed(b.turn);
+	say(&a, &rb, "lets you in");
+	say(&b, &ra, "lets you in");
+	WAIT_FOR(&w, has_event(&a, CF_TURN_EVENT_PERMITTED));
+	WAIT_FOR(&w, has_event(&b, CF_TURN_EVENT_PERMITTED));
+	for (int i = 0; i < 64 && (stays == 0 || goes == 0); i++) {
+		size_t before = cf_relay_server_n_allocations(w.servers[0]);
+		int n;
+
+		move_user(&a, &w);
+		if (cf_relay_server_n_allocations(w.servers[0]) == before)
+			stays++;
+		else
+			goes++;
+		n = a.n_got;
+		say(&b, &ra, "found");
+		WAIT_FOR(&w, a.n_got > n);
+		n = b.n_got;
+		say(&a, &rb, "here");
+		WAIT_FOR(&w, b.n_got > n);
+	}
+	assert_true(stays > 0 && goes > 0);
+	assert_int_equal(w.n_ended, 0);
+	stop_user(&a);
+	stop_user(&b);
+	stop_world(&w);
+	assert_int_equal(w.n_ended, 2);
+}
+
+/* The workers end at any moment of a move: one bill, and nothing is left behind. */
+static void ends_while_moving(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 24; i++) {
+		struct cf_udp_options options;
+		struct user a;
+		struct world w;
+
+		config_world(&w);
+		start_world(&w, 2);
+		allocate(&a, &w, CF_RELAY_UDP);
+		a.udp = cf_udp_free(a.udp);
+		cf_udp_options_defaults(&options);
+		options.bind = addr("127.0.0.1:0");
+		options.recv = on_udp;
+		options.arg = &a;
+		assert_int_equal(cf_udp_open(&a.udp, w.loop, &options), 0);
+		assert_int_equal(cf_turn_client_move(a.turn, false, cf_clock_us()), 0);
+		pump(&a);
+		for (int j = 0; j < i % 8; j++)
+			cf_loop_run_once(w.loop, 1);
+		w.servers[i % 2] = cf_relay_server_free(w.servers[i % 2]);
+		for (int j = 0; j < i % 3; j++)
+			cf_loop_run_once(w.loop, 0);
+		stop_user(&a);
+		stop_world(&w);
+		assert_int_equal(w.n_ended, 1);
+	}
 }
 
 static void drain_and_disable(void **state)
@@ -640,6 +737,8 @@ int main(void)
 		cmocka_unit_test(transports),
 		cmocka_unit_test(tls_on_plain_port),
 		cmocka_unit_test(two_workers),
+		cmocka_unit_test(moves_between_workers),
+		cmocka_unit_test(ends_while_moving),
 		cmocka_unit_test(drain_and_disable),
 		cmocka_unit_test(refused_peers),
 		cmocka_unit_test(even_ports),
