@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define SETS_MAX 64
@@ -209,6 +210,18 @@ static int load_again(struct cf_conf *ret_conf, void *arg)
 	return err;
 }
 
+/* Each allocation and each connection takes a file; the usual limit of 1,024 is for programs that
+ * use select(2). */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments = {0};
@@ -226,6 +239,7 @@ int main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
 	umask(077); /* database, keys, secrets: nobody else's; what is public says so */
 	cf_log_setup((enum cf_log_level)conf.log.level, conf.log.json);
 	options = (struct daemon_options){.conf = &conf,

@@ -3,6 +3,7 @@
 """callflowd as an operator sees it: its options and errors, signals, and a crash in the middle of a call."""
 import contextlib
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -106,6 +107,18 @@ def state_in_use(folder, _):
         pass
     status, out, err = callflowd(folder, *dev(f"{path}/state", *PORTS))
     assert status == 1 and not out and path in err, (status, err)
+
+
+def file_limit(_, __):
+    """A soft limit of the shell does not bind: the hard one is what counts"""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
+    try:
+        with Daemon() as daemon:
+            limit = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+            assert limit == (hard, hard), limit
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def idle_end(_, __):
@@ -287,7 +300,7 @@ def client_env_file(_, __):
         assert not os.path.exists(path)
 
 
-TESTS = [gone, helps, bad_configuration, port_in_use, state_in_use, idle_end, draining, draining_cut, reload, renewed, reconfigured, crash,
+TESTS = [gone, helps, bad_configuration, port_in_use, state_in_use, file_limit, idle_end, draining, draining_cut, reload, renewed, reconfigured, crash,
          old_token, client_env_file]
 
 
