@@ -91,6 +91,7 @@ int cli_drain(int argc, char **argv);
 extern const struct cli_option cli_call_options[];
 extern const struct cli_option cli_listen_options[];
 extern const struct cli_option cli_token_options[];
+extern const struct cli_option cli_trace_options[];
 extern const struct cli_option cli_usage_options[];
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* user create, user delete, token issue, token revoke, trace: what the access key may do. */
+/* user create, user delete, token issue, token revoke: what the access key may do. */
 #include "cli.h"
 
 #include <string.h>
@@ -100,30 +100,6 @@ int cli_token_revoke(int argc, char **argv)
 	if (!service)
 		return EXIT_CALL_FAILED;
 	return finish(service, callflow_token_revoke(service, argv[0]), "token revoke");
-}
-
-static int print_resource(const char *path, const char *what)
-{
-	struct callflow_service *service = cli_service();
-	char *json = NULL;
-	int err;
-
-	if (!service)
-		return EXIT_CALL_FAILED;
-	err = callflow_service_get(service, path, &json);
-	if (err >= 0)
-		printf("%s\n", json);
-	callflow_text_free(json);
-	return finish(service, err, what);
-}
-
-int cli_trace(int argc, char **argv)
-{
-	char path[256];
-
-	(void)argc;
-	snprintf(path, sizeof(path), "/calling/2026-11-01/calls/%.100s/trace", argv[0]);
-	return print_resource(path, "trace");
 }
 
 int cli_drain(int argc, char **argv)

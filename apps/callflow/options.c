@@ -82,9 +82,11 @@ int cli_parse(const struct cli_command *command, int argc, char **argv)
 	int n = 0;
 
 	for (int i = 0; i < argc; i++) {
-		const char *name = argv[i] + 2, *value = NULL;
+		/* The one short option, for those whose fingers know it. */
+		const char *given = strcmp(argv[i], "-o") == 0 ? "--out" : argv[i];
+		const char *name = given + 2, *value = NULL;
 		const struct cli_option *option;
-		size_t len = strncmp(argv[i], "--", 2) == 0 ? strcspn(name, "=") : 0;
+		size_t len = strncmp(given, "--", 2) == 0 ? strcspn(name, "=") : 0;
 
 		if (len == 0) {
 			argv[n++] = argv[i];

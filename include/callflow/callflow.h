@@ -297,6 +297,19 @@ CALLFLOW_API int callflow_service_get(
 	struct callflow_service *service, const char *path, char **ret_json);
 CALLFLOW_API void callflow_text_free(char *text);
 
+enum callflow_trace_form {
+	CALLFLOW_TRACE_JSON,
+	CALLFLOW_TRACE_WORDS,   /* UTF-8 text for people */
+	CALLFLOW_TRACE_NETWORK, /* SVG: devices, NATs, services and the path taken */
+	CALLFLOW_TRACE_LADDER,  /* SVG: who said what to whom, and when */
+	CALLFLOW_TRACE_BOTH     /* SVG: the ladder below the network */
+};
+
+/** The story of a call, as told by the service; owned by the caller, freed with
+ * callflow_text_free(). With the access key, or a token of one who took part. 0 or an error. */
+CALLFLOW_API int callflow_trace(struct callflow_service *service, const char *call_id,
+	enum callflow_trace_form form, char **ret_text);
+
 /** Lets the node behind the endpoint take nothing new on and end after its last call, as SIGTERM
  * does; ret_calls: calls still in progress. */
 CALLFLOW_API int callflow_service_drain(struct callflow_service *service, int *ret_calls);

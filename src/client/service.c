@@ -21,6 +21,7 @@ struct callflow_service {
 	char *endpoint;   /* "https://host[:port]" */
 	const char *host; /* part of it */
 	char error[512];
+	const char *accept; /* of the request that runs; NULL: JSON */
 	/* The answer of the request that runs. */
 	bool answered;
 	int status;
@@ -163,7 +164,7 @@ int client_service_request(
 		.host = cf_view_str(service->host),
 		.body = cf_view_str(body)};
 	char id[CF_UUID_TEXT_MAX];
-	struct cf_http_header headers[4];
+	struct cf_http_header headers[5];
 	struct cf_http_call_options options = {
 		.method = method, .path = path, .headers = headers, .body = cf_view_str(body)};
 	int n = identify(service, &asked, &sign, headers), err = n < 0 ? n : 0;
@@ -173,6 +174,8 @@ int client_service_request(
 	if (!err) {
 		headers[n++] =
 			(struct cf_http_header){"repeatability-request-id", cf_rand_uuid(id)};
+		if (service->accept)
+			headers[n++] = (struct cf_http_header){"accept", service->accept};
 		options.n_headers = (size_t)n;
 		err = cf_http_client_request(service->http, &options, on_answer, service, NULL);
 	}
@@ -308,15 +311,51 @@ int callflow_token_revoke(struct callflow_service *service, const char *user_id)
 	return err < 0 ? err : 0;
 }
 
-int callflow_service_get(struct callflow_service *service, const char *path, char **ret_json)
+static int get_as(
+	struct callflow_service *service, const char *path, const char *accept, char **ret_text)
 {
-	int err = client_service_request(service, "GET", path, "");
+	int err;
 
+	service->accept = accept;
+	err = client_service_request(service, "GET", path, "");
+	service->accept = NULL;
 	if (err < 0)
 		return err;
-	*ret_json = service->body;
+	*ret_text = service->body;
 	service->body = NULL;
 	return 0;
+}
+
+int callflow_service_get(struct callflow_service *service, const char *path, char **ret_json)
+{
+	return get_as(service, path, NULL, ret_json);
+}
+
+int callflow_trace(struct callflow_service *service, const char *call_id,
+	enum callflow_trace_form form, char **ret_text)
+{
+	static const struct {
+		const char *accept, *query;
+	} forms[] = {[CALLFLOW_TRACE_JSON] = {"application/json", ""},
+		[CALLFLOW_TRACE_WORDS] = {"text/plain", ""},
+		[CALLFLOW_TRACE_NETWORK] = {"image/svg+xml", "?picture=network"},
+		[CALLFLOW_TRACE_LADDER] = {"image/svg+xml", "?picture=ladder"},
+		[CALLFLOW_TRACE_BOTH] = {"image/svg+xml", "?picture=both"}};
+	struct cf_buf path;
+	int err;
+
+	if ((unsigned)form >= CF_ARRAY_LEN(forms) || strlen(call_id) >= CALLFLOW_CALL_ID_MAX)
+		return client_service_fail(service, CF_EINVAL, "no call has such an id");
+	cf_buf_init(&path, 512);
+	err = cf_buf_append_str(&path, CF_CLIENT_API "/calls/");
+	if (err == 0)
+		err = client_escape(&path, call_id);
+	if (err == 0)
+		err = cf_buf_printf(&path, "/trace%s%c", forms[form].query, 0);
+	if (err == 0)
+		err = get_as(service, (const char *)path.p, forms[form].accept, ret_text);
+	cf_buf_done(&path);
+	return err;
 }
 
 int callflow_service_drain(struct callflow_service *service, int *ret_calls)

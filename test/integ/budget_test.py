@@ -61,7 +61,7 @@ def call(daemon, folder, transport, seconds):
         caller = {**env, "CALLFLOW_TOKEN": new_token(env, new_user(env))}
         with Cli(caller, "call", bob, "--audio-in", audio_a, "--ice-transport", transport, "--duration", str(seconds)) as calling:
             call_id = calling.expect("connected")["callId"]
-            return call_id, calling.expect("ended"), [entry["kind"] for entry in answer(env, "trace", call_id)["entries"]]
+            return call_id, calling.expect("ended"), [entry["kind"] for entry in answer(env, "trace", call_id, "--json")["entries"]]
 
 
 def relayed_call(daemon, folder):

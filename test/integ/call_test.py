@@ -122,7 +122,7 @@ def relayed(daemon, folder):
     # Towards the client every packet has a ChannelData or STUN header more.
     assert big["clientOutBytes"] > big["peerInBytes"] > 3000 and big["clientInBytes"] > big["peerOutBytes"] > 3000, big
     assert len(usage(env, call_id, "leg")) == 2
-    check_trace(answer(env, "trace", call_id), call_id)
+    check_trace(answer(env, "trace", call_id, "--json"), call_id)
 
 
 def check_trace(trace, call_id):

@@ -258,7 +258,7 @@ def crash(_, sounds):
             assert cli.finish()[0] == 0, str(cli)
         legs = wait_until(lambda: usage(env, call, "leg"), "usage")
         assert len(legs) == 2 and all(row["ended"] and row["code"] == 0 for row in legs), legs
-        kinds = [entry["kind"] for entry in answer(env, "trace", call)["entries"]]
+        kinds = [entry["kind"] for entry in answer(env, "trace", call, "--json")["entries"]]
         assert kinds[0] == "started" and kinds.count("ended") == 1 and "report" in kinds, kinds
 
 
