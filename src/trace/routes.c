@@ -109,6 +109,15 @@ static void find_failed(const struct story *story, const struct trace_path *path
 
 /* ---- what was used ---- */
 
+/* The relay of a path is the one drawn, of all that a side may have had. */
+static void name_relay(struct route *route, int side, const struct trace_candidate *c)
+{
+	if (!is_relayed(c))
+		return;
+	story_address(c, route->relay[side]);
+	route->via[side] = c->via;
+}
+
 static void name_used(const struct story *story, const struct trace_path *path, size_t number,
 	size_t n_paths, enum route_kind kind, struct route *route)
 {
@@ -130,6 +139,8 @@ static void name_used(const struct story *story, const struct trace_path *path, 
 	if (path->rtt_ms > 0 && (size_t)n < sizeof(route->detail))
 		snprintf(route->detail + n, sizeof(route->detail) - (size_t)n, ", round trip %s",
 			story_duration(path->rtt_ms, time));
+	name_relay(route, (int)story->view, &path->local);
+	name_relay(route, story->view == CALLER ? CALLEE : CALLER, &path->remote);
 	route->state = number == n_paths ? ROUTE_USED : ROUTE_FORMER;
 }
 
@@ -166,9 +177,10 @@ static void find_relays(const struct story *story, struct routes *routes)
 
 		if (!c)
 			continue;
-		story_address(c, own->relay[id]);
-		story_address(c, both->relay[id]);
-		own->via[id] = both->via[id] = c->via;
+		if (!own->relay[id][0])
+			name_relay(own, id, c);
+		if (!both->relay[id][0])
+			name_relay(both, id, c);
 		if (own->state == ROUTE_ABSENT && both->state < ROUTE_FORMER) {
 			own->state = ROUTE_SPARE;
 			snprintf(own->title, sizeof(own->title), "Relay of %s, not used",

@@ -124,6 +124,31 @@ static void changes_of_path_have_cause_and_silence(void **state)
 	cf_free(text);
 }
 
+/* A device may have had several relays: the one that carried media is drawn. */
+static void the_relay_used_is_drawn(void **state)
+{
+	json_t *trace = load("relayed"), *entry, *report;
+	char *text;
+	size_t i;
+
+	(void)state;
+	json_array_foreach(json_object_get(trace, "entries"), i, entry)
+	{
+		report = json_object_get(json_object_get(entry, "detail"), "report");
+		if (json_object_get(report, "path")) {
+			json_t *relay = json_object_get(json_object_get(report, "path"), "remote");
+
+			json_object_set_new(relay, "port", json_integer(4711));
+			json_object_set_new(relay, "transport", json_string("tls"));
+		}
+	}
+	text = tell(trace, CF_TRACE_NETWORK);
+	has(text, ">31.7.0.10:4711<");
+	has(text, "TLS to its relay");
+	cf_free(text);
+	cf_json_free(trace);
+}
+
 static void nats_are_drawn_with_their_outside(void **state)
 {
 	char *text = tell_call("relayed", CF_TRACE_NETWORK);
@@ -426,6 +451,7 @@ int main(void)
 		cmocka_unit_test(best_path_says_so),
 		cmocka_unit_test(failure_names_what_was_tried),
 		cmocka_unit_test(changes_of_path_have_cause_and_silence),
+		cmocka_unit_test(the_relay_used_is_drawn),
 		cmocka_unit_test(nats_are_drawn_with_their_outside),
 		cmocka_unit_test(drawings_are_legible),
 		cmocka_unit_test(hostile_names_stay_text),
