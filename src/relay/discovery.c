@@ -35,14 +35,13 @@ static struct cf_addr place(const struct cf_addr *ip, uint16_t port)
 	return addr;
 }
 
-bool cf_relay_discover(struct cf_relay_request *req, struct cf_relay_tuple *ret_to)
+static bool change_origin(
+	struct cf_relay_request *req, const struct cf_relay_discovery *d, struct cf_relay_tuple *to)
 {
-	const struct cf_relay_discovery *d = discovery_of(req);
 	uint32_t change;
 	int err = cf_stun_msg_u32(req->msg, CF_STUN_CHANGE_REQUEST, &change);
 	size_t ip, port;
 
-	*ret_to = *req->from;
 	if (err == CF_ENOTFOUND)
 		return true;
 	if (err < 0 || !d || (change & CHANGE_IP && d->n < 2))
@@ -50,11 +49,35 @@ bool cf_relay_discover(struct cf_relay_request *req, struct cf_relay_tuple *ret_
 	ip = index_of(d, &req->from->local) ^ !!(change & CHANGE_IP);
 	port = (req->from->local.port == d->ports[1]) ^ !!(change & CHANGE_PORT);
 	if (change & (CHANGE_IP | CHANGE_PORT)) {
-		ret_to->local =
-			place(d->n == 2 ? &d->local[ip] : &req->from->local, d->ports[port]);
-		ret_to->conn = NULL; /* the io finds the socket */
+		to->local = place(d->n == 2 ? &d->local[ip] : &req->from->local, d->ports[port]);
+		to->conn = NULL; /* the io finds the socket */
 	}
 	return true;
+}
+
+/* RESPONSE-PORT (section 7.5): another port, but no other host than the one that asked. */
+static bool change_destination(
+	struct cf_relay_request *req, const struct cf_relay_discovery *d, struct cf_relay_tuple *to)
+{
+	uint32_t value;
+	int err = cf_stun_msg_u32(req->msg, CF_STUN_RESPONSE_PORT, &value);
+
+	if (err == CF_ENOTFOUND)
+		return true;
+	if (err < 0 || !d || value >> 16 == 0)
+		return false;
+	to->remote.port = (uint16_t)(value >> 16);
+	return true;
+}
+
+uint16_t cf_relay_discover(struct cf_relay_request *req, struct cf_relay_tuple *ret_to)
+{
+	const struct cf_relay_discovery *d = discovery_of(req);
+
+	*ret_to = *req->from;
+	if (!change_origin(req, d, ret_to))
+		return CF_STUN_CHANGE_REQUEST;
+	return change_destination(req, d, ret_to) ? 0 : CF_STUN_RESPONSE_PORT;
 }
 
 /* RFC 5780 section 7.3 and 7.4. Larger answers than the request has paid for are rationed like

@@ -226,9 +226,9 @@ bool cf_relay_may_answer(
 void cf_relay_write_challenge(struct cf_relay_request *req, struct cf_stun_writer *w, bool whole);
 
 /* discovery.c */
-/** Which of our addresses and ports answers (CHANGE-REQUEST, RFC 5780 section 6.1). false: that
- * cannot be done, so the attribute is unknown here. */
-bool cf_relay_discover(struct cf_relay_request *req, struct cf_relay_tuple *ret_to);
+/** Which of our addresses and ports answers, to which port (CHANGE-REQUEST, RESPONSE-PORT; RFC 5780
+ * section 6.1): 0, or the type of the attribute that cannot be followed, and so is unknown here. */
+uint16_t cf_relay_discover(struct cf_relay_request *req, struct cf_relay_tuple *ret_to);
 /** RESPONSE-ORIGIN and OTHER-ADDRESS, where there are two addresses. true: the answer is larger
  * than the request has paid for, and was granted out of the source's bucket. */
 bool cf_relay_write_discovery(

@@ -6,6 +6,7 @@
 
 static const uint16_t binding_known[] = {
 	CF_STUN_CHANGE_REQUEST,
+	CF_STUN_RESPONSE_PORT,
 	CF_STUN_USERNAME,
 	CF_STUN_MESSAGE_INTEGRITY,
 	CF_STUN_MESSAGE_INTEGRITY_SHA256,
@@ -338,13 +339,15 @@ static void binding(struct cf_relay_request *req)
 	uint8_t buf[CF_RELAY_RESPONSE_MAX];
 	struct cf_relay_tuple to;
 	struct cf_stun_writer w;
+	uint16_t unknown;
 	bool granted;
 	size_t n;
 
 	req->n_unknown = cf_stun_msg_unknown(
 		req->msg, binding_known, CF_ARRAY_LEN(binding_known), req->unknown, 8);
-	if (!cf_relay_discover(req, &to) && req->n_unknown < CF_ARRAY_LEN(req->unknown))
-		req->unknown[req->n_unknown++] = CF_STUN_CHANGE_REQUEST;
+	unknown = cf_relay_discover(req, &to);
+	if (unknown && req->n_unknown < CF_ARRAY_LEN(req->unknown))
+		req->unknown[req->n_unknown++] = unknown;
 	if (req->n_unknown > 0) {
 		cf_relay_respond_error(req, 420, NULL);
 		return;

@@ -75,6 +75,26 @@ static void two_addresses(void **state)
 	rig_done(&r);
 }
 
+/* The same host, another port. */
+static void response_port(void **state)
+{
+	struct cf_addr addr;
+
+	(void)state;
+	begin(2);
+	rig_begin(&r, CF_STUN_REQUEST, CF_STUN_BINDING);
+	cf_stun_write_u32(&r.w, CF_STUN_RESPONSE_PORT, 4711u << 16);
+	cf_stun_write_u32(&r.w, CF_STUN_CHANGE_REQUEST, CHANGE_IP | CHANGE_PORT);
+	assert_int_equal(rig_send_raw(&r), 0);
+	rig_parse(&r);
+	expect_from("198.51.100.2:3479", true);
+	assert_int_equal(r.out_to.remote.port, 4711);
+	assert_true(cf_addr_ip_eq(&r.out_to.remote, &r.from.remote));
+	assert_int_equal(cf_stun_msg_xor_addr(&r.msg, CF_STUN_XOR_MAPPED_ADDRESS, &addr), 0);
+	assert_true(cf_addr_eq(&addr, &r.from.remote)); /* who asked is who is told of */
+	rig_done(&r);
+}
+
 static void expect_unknown(void)
 {
 	uint16_t code;
@@ -144,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_addresses),
+		cmocka_unit_test(response_port),
 		cmocka_unit_test(one_address),
 		cmocka_unit_test(switched_off),
 		cmocka_unit_test(no_amplifier),
