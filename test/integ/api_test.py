@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls every operation of docs/api/openapi.yaml on a running callflowd and holds the answers, events and errors
 against the document. An operation or an event that was never seen is a failure."""
+import contextlib
 import http.client
 import json
 import queue
 import re
+import socket
 import ssl
 import sys
 import threading
@@ -142,6 +144,9 @@ class Events(threading.Thread):
         return data
 
     def close(self):
+        """Wakes the reader first, who would hold the connection until the next heartbeat."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.connection.close()
 
 
