@@ -23,6 +23,11 @@
 #define PATIENCE_PER_S 100
 #define COST_RESET 4
 #define COST_CONTROL 2
+#define COST_UPDATE 1
+/* WINDOW_UPDATE frames that are owed for what was sent: one of the stream, one of the connection
+ * for each DATA frame. Others cost. */
+#define UPDATES_PER_FRAME 2
+#define UPDATES_MAX 1000
 /* Bodies in memory for one connection, in multiples of the greatest body. */
 #define BODIES_MAX 4
 /* Bytes that a connection may waste on requests that have been refused. */
@@ -36,6 +41,7 @@ struct http2 {
 	size_t ignored;    /* of requests answered before they were complete */
 	uint64_t patience_us;
 	unsigned patience;
+	unsigned updates; /* WINDOW_UPDATE frames that may come for nothing */
 	bool closing;
 };
 
@@ -447,6 +453,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
 			spend_patience(c, COST_CONTROL);
 		break;
+	case NGHTTP2_WINDOW_UPDATE:
+		if (c->updates > 0)
+			c->updates--;
+		else
+			spend_patience(c, COST_UPDATE);
+		break;
 	default:
 		break;
 	}
@@ -519,6 +531,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *a
 	struct http2 *c = arg;
 	struct cf_http_exchange *ex = exchange_of(session, frame->hd.stream_id);
 
+	if (frame->hd.type == NGHTTP2_DATA && c->updates < UPDATES_MAX)
+		c->updates += UPDATES_PER_FRAME;
 	if (!answer || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
 		nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) != 0)
 		return 0;

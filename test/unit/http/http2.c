@@ -721,7 +721,7 @@ static void rapid_reset_ends_the_connection(void **state)
 static void floods_end_the_connection(void **state)
 {
 	(void)state;
-	for (int kind = 0; kind < 2; kind++) {
+	for (int kind = 0; kind < 3; kind++) {
 		struct peer peer = {.fd = -1};
 
 		site_init(&peer.site);
@@ -732,6 +732,8 @@ static void floods_end_the_connection(void **state)
 
 			if (kind == 0)
 				nghttp2_submit_ping(peer.session, 0, NULL);
+			else if (kind == 1)
+				nghttp2_submit_window_update(peer.session, 0, 0, 1);
 			else
 				nghttp2_submit_settings(peer.session, 0, &entry, 1);
 			if (i % 20 == 0)
