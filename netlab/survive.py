@@ -103,7 +103,7 @@ def trial(name, a, b, path, talk_s, *steps, **more):
 
 
 def reboots(kind, path, **more):
-    return trial(f"nat-reboot-{kind}", kind, "port-restricted", path, 9, Step(2, "a's NAT reboots", reboot("a"), path),
+    return trial(f"nat-reboot-{kind}", kind, "port-restricted", path, 16, Step(2, "a's NAT reboots", reboot("a"), path),
                  Step(5.5, "b's NAT reboots", reboot("b"), path), **more)
 
 
@@ -116,9 +116,11 @@ def all_trials():
         reboots("symmetric", expect.RELAY_UDP),
         trial("udp-cut", *pair, ALL_DIRECT, 18, Step(2, "UDP is cut", cut(True), expect.RELAY_TCP),
               Step(6, "UDP is back", cut(False), ALL_DIRECT), telling=True),
-        trial("cable", *pair, ALL_DIRECT, 10, Step(2, "the cable is out for 3 s", cable(3), ALL_DIRECT)),
-        trial("new-subnet", *pair, ALL_DIRECT, 8, Step(2, "a's address changes", new_subnet, ALL_DIRECT)),
-        trial("new-interface", *pair, ALL_DIRECT, 8, Step(2, "a's interface changes", new_interface, ALL_DIRECT), telling=True),
+        trial("cable", *pair, ALL_DIRECT, 15, Step(2, "the cable is out for 3 s", cable(3), ALL_DIRECT)),
+        trial("new-subnet", *pair, ALL_DIRECT, 13, Step(2, "a's address changes", new_subnet, ALL_DIRECT)),
+        trial("new-interface", *pair, ALL_DIRECT, 13, Step(2, "a's interface changes", new_interface, ALL_DIRECT), telling=True),
+        trial("new-subnet-relayed", "symmetric", "symmetric", expect.RELAY_UDP, 9,
+              Step(2, "a's address changes", new_subnet, expect.RELAY_UDP), Step(5, "b's NAT reboots", reboot("b"), expect.RELAY_UDP)),
         trial("relay-restart", "symmetric", "symmetric", expect.RELAY_UDP, 9,
               Step(2, "the relay is killed and started again", restart, expect.RELAY_UDP), telling=True),
         trial("server-restart", *pair, ALL_DIRECT, 7,

@@ -191,7 +191,11 @@ void peer_servers_try(struct cf_peer *peer);
 void peer_servers_head_start(struct cf_peer *peer);
 /** Something came from the server. */
 void peer_server_heard(struct peer_server *server);
-/** The socket goes away: what uses it has to begin again. */
+/** Asks whether the allocation still stands. Behind a NAT that forgot our mapping, or after a
+ * change of address, the server meets us elsewhere, and with its ticket (RFC 8016) the allocation
+ * follows. */
+void peer_server_ask(struct peer_server *server);
+/** The socket goes away: what uses it moves to another, or has to begin again. */
 void peer_servers_host_gone(struct cf_peer *peer, const struct peer_host *host);
 struct peer_server *peer_server_of(const struct cf_peer *peer, unsigned base);
 

@@ -96,6 +96,7 @@ static int start_turn(struct peer_server *server, uint8_t family)
 	if (server->peer->doubted)
 		options.rto_max_us = DOUBT_PAUSE_US;
 	options.is_stream = server->stream != NULL;
+	options.mobile = !options.is_stream;
 	options.family = family;
 	err = cf_turn_client_new(&server->turn, &options);
 	if (!err)
@@ -487,6 +488,8 @@ static void on_failed(struct peer_server *server, const struct cf_turn_event *ev
 
 void peer_server_release(struct peer_server *server)
 {
+	if (!server->host && !server->stream)
+		server->host = peer_host_towards(server->peer, &server->addr);
 	/* The agent is told first: nothing is sent through it any more. */
 	if (server->base != NO_BASE)
 		cf_ice_agent_remove_base(server->peer->ice, (unsigned)server->base, now_of(server));
@@ -513,6 +516,22 @@ static void on_expired(struct peer_server *server)
 	try_next(peer);
 }
 
+/* With its ticket (RFC 8016) an allocation over UDP follows us to another address. */
+static bool can_move(const struct peer_server *server)
+{
+	return server->allocated && !server->stream && !server->link &&
+	       cf_turn_client_can_move(server->turn);
+}
+
+void peer_server_ask(struct peer_server *server)
+{
+	server->asked_us = now_of(server);
+	if (!server->host && !server->stream)
+		server->host = peer_host_towards(server->peer, &server->addr);
+	if (!can_move(server) || cf_turn_client_move(server->turn, false, now_of(server)) < 0)
+		cf_turn_client_probe(server->turn, now_of(server));
+}
+
 void peer_servers_host_gone(struct cf_peer *peer, const struct peer_host *host)
 {
 	for (size_t i = 0; i < peer->n_servers; i++) {
@@ -521,8 +540,12 @@ void peer_servers_host_gone(struct cf_peer *peer, const struct peer_host *host)
 		if (s->host != host)
 			continue;
 		s->host = NULL;
-		if (s->turn)
+		if (can_move(s)) {
+			s->unsure = true;
+			peer_server_ask(s);
+		} else if (s->turn && s->state != RELAY_RELEASING) {
 			peer_server_reset(s, RELAY_WAITING);
+		}
 	}
 }
 
@@ -605,55 +628,6 @@ bool peer_servers_input(struct peer_host *host, const struct cf_addr *src, uint8
 		return true;
 	}
 	return false;
-}
-
-/* Telling */
-
-static const char *stun_state(const struct peer_server *server, uint64_t *ret_done_us)
-{
-	static const char *const names[] = {[CF_ICE_STUN_UNUSED] = "unused",
-		[CF_ICE_STUN_ASKING] = "asking",
-		[CF_ICE_STUN_ANSWERED] = "answered",
-		[CF_ICE_STUN_NO_ANSWER] = "no-answer"};
-
-	if (!cf_addr_ip_len(&server->addr))
-		return "unknown-host";
-	return names[cf_ice_agent_stun(server->peer->ice, &server->addr, ret_done_us)];
-}
-
-static const char *turn_state(const struct peer_server *server)
-{
-	static const char *const names[] = {[RELAY_RESOLVING] = "resolving",
-		[RELAY_WAITING] = "waiting",
-		[RELAY_CONNECTING] = "connecting",
-		[RELAY_STANDBY] = "connected",
-		[RELAY_RUNNING] = "allocating",
-		[RELAY_RELEASING] = "released",
-		[RELAY_RESTING] = "released",
-		[RELAY_DEAD] = "given-up"};
-
-	if (server->state == RELAY_DEAD && !cf_addr_ip_len(&server->addr))
-		return "unknown-host";
-	return server->allocated ? "allocated" : names[server->state];
-}
-
-bool cf_peer_server(const struct cf_peer *peer, size_t i, struct cf_peer_server_info *ret_info)
-{
-	const struct peer_server *server;
-
-	if (i >= peer->n_servers)
-		return false;
-	server = peer->servers[i];
-	*ret_info = (struct cf_peer_server_info){.url = server->text,
-		.addr = server->addr,
-		.turn = server->url.turn,
-		.code = server->code,
-		.done_us = server->allocated_us};
-	if (server->url.turn || server->state == RELAY_RESOLVING)
-		ret_info->state = turn_state(server);
-	else
-		ret_info->state = stun_state(server, &ret_info->done_us);
-	return true;
 }
 
 /* Ending */

@@ -51,10 +51,9 @@ static void look_after(struct cf_peer *peer, struct peer_server *s)
 		given == CF_TIME_NEVER || now_of(peer) - from < given)
 		return;
 	/* Over UDP the old allocation may still be good when the way to it is again; a server that
-	 * forgot it, or meets us at another address, answers 437. */
+	 * forgot it answers 437. */
 	if (s->allocated && !s->stream) {
-		s->asked_us = now_of(peer);
-		cf_turn_client_probe(s->turn, now_of(peer));
+		peer_server_ask(s);
 		return;
 	}
 	peer_server_reset(s, RELAY_WAITING);
@@ -141,8 +140,7 @@ static void ask_servers(struct cf_peer *peer)
 
 		if (s->allocated) {
 			s->unsure = true;
-			s->asked_us = now_of(peer);
-			cf_turn_client_probe(s->turn, now_of(peer));
+			peer_server_ask(s);
 		} else if (s->url.turn && (s->state == RELAY_RESTING || s->state == RELAY_DEAD) &&
 			   s->addr.family != CF_ADDR_NONE && !s->resolving) {
 			s->state = RELAY_WAITING;

@@ -164,7 +164,8 @@ bool cf_turn_client_can_move(const struct cf_turn_client *client);
 CF_MUST_CHECK int cf_turn_client_move(
 	struct cf_turn_client *client, bool is_stream, uint64_t now_us);
 
-/** Gives the allocation back (Refresh with lifetime 0). Ends in CF_TURN_EVENT_RELEASED. */
+/** Gives the allocation back (Refresh with lifetime 0), with the ticket where the server does not
+ * know us at this address. Ends in CF_TURN_EVENT_RELEASED. */
 void cf_turn_client_release(struct cf_turn_client *client, uint64_t now_us);
 
 enum cf_turn_client_state cf_turn_client_state(const struct cf_turn_client *client);

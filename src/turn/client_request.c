@@ -140,7 +140,11 @@ static void own_success(struct cf_turn_client *client, uint16_t method,
 static void own_error(struct cf_turn_client *client, uint16_t method, uint16_t code,
 	const struct cf_stun_msg *msg, uint64_t now_us)
 {
-	if (client->state == CF_TURN_RELEASING) {
+	if (client->state == CF_TURN_RELEASING && code == 437 && client->ticket_len > 0 &&
+		!client->moving) {
+		client->moving = true; /* it may stand where the server saw us before */
+		cf_turn_client_begin(client, CF_TURN_REFRESH, now_us);
+	} else if (client->state == CF_TURN_RELEASING) {
 		cf_turn_client_close(client, CF_TURN_EVENT_RELEASED, code, msg);
 	} else if (method == CF_TURN_ALLOCATE && code == 405 && client->options.mobile) {
 		client->options.mobile = false; /* RFC 8016 section 3.1: without a ticket then */

@@ -759,6 +759,27 @@ static void moves(void **state)
 	cf_turn_client_free(r.client);
 }
 
+/* Given back from where the server does not know us: 437, and again with the ticket. */
+static void given_back_from_elsewhere(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init_with(&r, false, true);
+	r.ticket = "ticket-1";
+	allocate(&r);
+	cf_turn_client_release(r.client, r.now);
+	expect_request(&r, CF_TURN_REFRESH, true);
+	assert_false(cf_stun_msg_has(&r.req, CF_TURN_MOBILITY_TICKET));
+	answer_error(&r, 437, NULL, false);
+	expect_request(&r, CF_TURN_REFRESH, true);
+	expect_ticket(&r, "ticket-1");
+	answer_error(&r, 437, NULL, false); /* once is enough */
+	expect_event(&r, CF_TURN_EVENT_RELEASED);
+	assert_int_equal(take(&r), 0);
+	cf_turn_client_free(r.client);
+}
+
 static void cannot_move(void **state)
 {
 	static char long_ticket[258];
@@ -832,6 +853,8 @@ int main(void)
 		cmocka_unit_test(data_indications),
 		cmocka_unit_test(release),
 		cmocka_unit_test(moves),
+		cmocka_unit_test(given_back_from_elsewhere),
+		cmocka_unit_test(given_back_from_elsewhere),
 		cmocka_unit_test(cannot_move),
 		cmocka_unit_test(mobility_forbidden),
 		cmocka_unit_test(room_for_a_challenge),
