@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 PYTHON := /usr/bin/python3
 ASAN := -Db_sanitize=address,undefined -Db_lundef=false
-TSAN := -Db_sanitize=thread -Db_lundef=false
+TSAN := -Db_sanitize=thread -Db_lundef=false -Dipsec_mb=disabled
 NINJA := ninja --quiet
 T ?= sdp
 S ?= 60

@@ -4,12 +4,9 @@
 #include "base/wire.h"
 #include "rtp/packet.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/params.h>
 #include <string.h>
 
-#define GCM_IV_LEN 12
 #define RTCP_CLEAR_LEN 8 /* RFC 3711 section 3.4: first header and SSRC stay in the clear */
 #define RTCP_E 0x80000000u
 #define E_LEN 4 /* E flag and index */
@@ -39,7 +36,7 @@ static void cm_iv(const struct job *job, uint8_t iv[static 16])
 }
 
 /* RFC 7714 sections 8.1 and 9.1: 0 || SSRC || ROC || SEQ, or 0 || SSRC || 0 || index, XOR salt. */
-static void gcm_iv(const struct job *job, uint8_t iv[static GCM_IV_LEN])
+static void gcm_iv(const struct job *job, uint8_t iv[static CF_GCM_IV_LEN])
 {
 	const uint8_t *salt = job->keys->salt;
 
@@ -109,58 +106,26 @@ static int cm_open(const struct job *job)
 	return CRYPTO_memcmp(tag, job_tag(job), job->srtp->tag_len) ? CF_EAUTH : cm_crypt(job);
 }
 
-/* The tag as OpenSSL takes and gives it; EVP_CIPHER_CTX_ctrl() makes the same, by detours. */
-static void gcm_tag_params(const struct job *job, OSSL_PARAM params[static 2])
+/* RFC 7714 section 9.2: what is authenticated only. SRTCP adds E and index, which stand elsewhere.
+ */
+static struct cf_view gcm_aad(const struct job *job, uint8_t room[static RTCP_CLEAR_LEN + E_LEN])
 {
-	params[0] = OSSL_PARAM_construct_octet_string(
-		OSSL_CIPHER_PARAM_AEAD_TAG, job_tag(job), job->srtp->tag_len);
-	params[1] = OSSL_PARAM_construct_end();
+	if (!job->e_len)
+		return cf_view_of(job->p, job->aad_len);
+	memcpy(room, job->p, RTCP_CLEAR_LEN);
+	memcpy(room + RTCP_CLEAR_LEN, job_e(job), E_LEN);
+	return cf_view_of(room, RTCP_CLEAR_LEN + E_LEN);
 }
 
-/* IV, associated data, to which SRTCP adds E and index, and all the rest. params: the tag that is
- * expected. */
-static int gcm_crypt(const struct job *job, int encrypt, const OSSL_PARAM *params)
+static int gcm_crypt(const struct job *job, bool seal)
 {
-	EVP_CIPHER_CTX *ctx = job->keys->cipher;
-	uint8_t iv[GCM_IV_LEN], *data = job->p + job->aad_len;
-	int n, data_len = (int)(job->len - job->aad_len);
+	uint8_t iv[CF_GCM_IV_LEN], room[RTCP_CLEAR_LEN + E_LEN], *data = job->p + job->aad_len;
+	struct cf_view aad = gcm_aad(job, room);
+	size_t n = job->len - job->aad_len;
 
 	gcm_iv(job, iv);
-	if (EVP_CipherInit_ex2(ctx, NULL, NULL, iv, encrypt, params) != 1 ||
-		EVP_CipherUpdate(ctx, NULL, &n, job->p, (int)job->aad_len) != 1)
-		return CF_ECRYPTO;
-	if (job->e_len && EVP_CipherUpdate(ctx, NULL, &n, job_e(job), (int)job->e_len) != 1)
-		return CF_ECRYPTO;
-	if (data_len && EVP_CipherUpdate(ctx, data, &n, data, data_len) != 1)
-		return CF_ECRYPTO;
-	return 0;
-}
-
-static int gcm_seal(const struct job *job)
-{
-	EVP_CIPHER_CTX *ctx = job->keys->cipher;
-	OSSL_PARAM params[2];
-	int n, err = gcm_crypt(job, 1, NULL);
-
-	if (err)
-		return err;
-	gcm_tag_params(job, params);
-	return EVP_CipherFinal_ex(ctx, job->p + job->len, &n) == 1 &&
-			       EVP_CIPHER_CTX_get_params(ctx, params) == 1
-		       ? 0
-		       : CF_ECRYPTO;
-}
-
-static int gcm_open(const struct job *job)
-{
-	OSSL_PARAM params[2];
-	int n, err;
-
-	gcm_tag_params(job, params);
-	err = gcm_crypt(job, 0, params);
-	if (err)
-		return err;
-	return EVP_CipherFinal_ex(job->keys->cipher, job->p + job->len, &n) == 1 ? 0 : CF_EAUTH;
+	return seal ? cf_gcm_seal(job->keys->gcm, iv, aad, data, n, job_tag(job))
+		    : cf_gcm_open(job->keys->gcm, iv, aad, data, n, job_tag(job));
 }
 
 static int job_init(struct job *job, struct cf_srtp *srtp, uint8_t *packet, size_t len, bool rtcp)
@@ -252,7 +217,7 @@ static int protect(struct cf_srtp *srtp, uint8_t *packet, size_t len, size_t cap
 	if (!err)
 		err = job_mark(&job, known);
 	if (!err)
-		err = srtp->gcm ? gcm_seal(&job) : cm_seal(&job);
+		err = srtp->gcm ? gcm_crypt(&job, true) : cm_seal(&job);
 	return err ? err : (int)(len + more);
 }
 
@@ -274,7 +239,7 @@ static int unprotect(struct cf_srtp *srtp, uint8_t *packet, size_t len, bool rtc
 	source = job_source(&job, &known);
 	err = rtcp ? rtcp_number(&job, source) : rtp_number(&job, source);
 	if (!err)
-		err = srtp->gcm ? gcm_open(&job) : cm_open(&job);
+		err = srtp->gcm ? gcm_crypt(&job, false) : cm_open(&job);
 	if (!err)
 		err = job_mark(&job, known);
 	return err ? err : (int)job.len;

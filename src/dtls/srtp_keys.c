@@ -5,17 +5,16 @@
 
 #include <string.h>
 
-/* Columns: profile, name, key, salt, tag, GCM, cipher. */
+/* Columns: profile, name, key, salt, tag, GCM. */
 static const struct profile {
 	enum cf_srtp_profile profile;
 	const char *name;
 	uint8_t key_len, salt_len, tag_len;
 	bool gcm;
-	const EVP_CIPHER *(*cipher)(void);
 } profiles[] = {
-	{CF_SRTP_AES128_CM_SHA1_80, "AES128_CM_SHA1_80", 16, 14, 10, false, EVP_aes_128_ctr},
-	{CF_SRTP_AEAD_AES_128_GCM, "AEAD_AES_128_GCM", 16, 12, 16, true, EVP_aes_128_gcm},
-	{CF_SRTP_AEAD_AES_256_GCM, "AEAD_AES_256_GCM", 32, 12, 16, true, EVP_aes_256_gcm},
+	{CF_SRTP_AES128_CM_SHA1_80, "AES128_CM_SHA1_80", 16, 14, 10, false},
+	{CF_SRTP_AEAD_AES_128_GCM, "AEAD_AES_128_GCM", 16, 12, 16, true},
+	{CF_SRTP_AEAD_AES_256_GCM, "AEAD_AES_256_GCM", 32, 12, 16, true},
 };
 
 static const struct profile *find(enum cf_srtp_profile profile)
@@ -77,25 +76,32 @@ static void hmac_state(SHA_CTX *ctx, const uint8_t key[static SHA_DIGEST_LENGTH]
 	cf_wipe(block, sizeof(block));
 }
 
-int cf_srtp_keys_init(struct cf_srtp_keys *keys, enum cf_srtp_profile profile, const uint8_t *key,
-	const uint8_t *salt, const uint8_t auth[static SHA_DIGEST_LENGTH])
+static int cm_init(
+	struct cf_srtp_keys *keys, const uint8_t *key, const uint8_t auth[static SHA_DIGEST_LENGTH])
 {
-	const struct profile *pr = find(profile);
-
 	keys->cipher = EVP_CIPHER_CTX_new();
 	if (!keys->cipher)
 		return CF_ENOMEM;
-	if (EVP_EncryptInit_ex2(keys->cipher, pr->cipher(), key, NULL, NULL) != 1)
+	if (EVP_EncryptInit_ex2(keys->cipher, EVP_aes_128_ctr(), key, NULL, NULL) != 1)
 		return CF_ECRYPTO;
-	memset(keys->salt, 0, sizeof(keys->salt));
-	memcpy(keys->salt, salt, pr->salt_len);
 	hmac_state(&keys->inner, auth, 0x36);
 	hmac_state(&keys->outer, auth, 0x5c);
 	return 0;
 }
 
+int cf_srtp_keys_init(struct cf_srtp_keys *keys, enum cf_srtp_profile profile, const uint8_t *key,
+	const uint8_t *salt, const uint8_t auth[static SHA_DIGEST_LENGTH])
+{
+	const struct profile *pr = find(profile);
+
+	memset(keys->salt, 0, sizeof(keys->salt));
+	memcpy(keys->salt, salt, pr->salt_len);
+	return pr->gcm ? cf_gcm_new(&keys->gcm, key, pr->key_len, false) : cm_init(keys, key, auth);
+}
+
 void cf_srtp_keys_done(struct cf_srtp_keys *keys)
 {
+	cf_gcm_free(keys->gcm);
 	EVP_CIPHER_CTX_free(keys->cipher);
 	cf_wipe(keys, sizeof(*keys));
 }

@@ -3,6 +3,7 @@
 #ifndef CF_DTLS_SRTP_PRIV_H
 #define CF_DTLS_SRTP_PRIV_H
 
+#include "crypto/gcm.h"
 #include "dtls/srtp.h"
 
 /* The low-level SHA-1 state can be copied without allocating; EVP's MAC contexts cannot be
@@ -32,7 +33,8 @@ struct cf_srtp_source {
 
 /* Session keys of RTP or of RTCP. */
 struct cf_srtp_keys {
-	EVP_CIPHER_CTX *cipher;
+	struct cf_gcm *gcm;     /* NULL with CM */
+	EVP_CIPHER_CTX *cipher; /* NULL with GCM */
 	uint8_t salt[CF_SRTP_MAX_SALT];
 	SHA_CTX inner; /* HMAC-SHA1 behind the inner and the outer pad */
 	SHA_CTX outer;
