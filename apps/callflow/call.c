@@ -118,6 +118,7 @@ static const char *const event_names[] = {
 	[CALLFLOW_ENDED] = "ended",
 	[CALLFLOW_RECONNECTING] = "reconnecting",
 	[CALLFLOW_RECONNECTED] = "reconnected",
+	[CALLFLOW_BUDGET_LOW] = "budgetLow",
 };
 
 static void json_end_point(const char *name, const struct callflow_path_end *end)
@@ -182,6 +183,8 @@ static void print_json(const struct callflow_event *event)
 	}
 	if (event->type == CALLFLOW_DTMF)
 		cli_json_text("digit", digit);
+	if (event->type == CALLFLOW_BUDGET_LOW)
+		cli_json_text("reason", event->reason);
 	if (event->type == CALLFLOW_HOLD)
 		cli_json_bool("on", event->on);
 	if (event->type == CALLFLOW_ENDED || event->type == CALLFLOW_SIGNED_OUT) {
@@ -262,6 +265,9 @@ static void print_text(const struct callflow_event *event)
 		printf("%s\n", event->on ? "On hold" : "Taken back");
 		break;
 	case CALLFLOW_INPUT_ENDED:
+		break;
+	case CALLFLOW_BUDGET_LOW:
+		printf("Warning: %s\n", event->reason);
 		break;
 	case CALLFLOW_ENDED:
 		print_ended_text(event);

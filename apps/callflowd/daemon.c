@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include "announce.h"
+#include "budgets.h"
 #include "openapi.h"
 #include "relay.h"
 #include "secrets.h"
@@ -146,6 +147,9 @@ static void on_relay_usage(const struct cf_relay_usage *usage, void *arg)
 		.end_wall_ms = wall_ms - (int64_t)((now_us - usage->end_us) / CF_US_PER_MS),
 		.ended = usage->ended,
 		.budget_used_up = usage->budget_used_up,
+		.low = budgets_name(usage->low.kind),
+		.low_used = usage->low.used,
+		.low_limit = usage->low.limit,
 		.client_in_bytes = c->client_in_bytes,
 		.client_out_bytes = c->client_out_bytes,
 		.peer_in_bytes = c->peer_in_bytes,
@@ -155,8 +159,18 @@ static void on_relay_usage(const struct cf_relay_usage *usage, void *arg)
 		.peer_in_packets = c->peer_in_packets,
 		.peer_out_packets = c->peer_out_packets};
 
+	if (row.low)
+		budgets_log_low(usage);
 	if (d->api)
 		cf_api_relay_usage(d->api, &row, usage->start_us == usage->end_us);
+}
+
+static int fill_budgets(struct relay_role *role, void *arg)
+{
+	struct daemon *d = arg;
+	int err = d->store ? budgets_fill(role, d->store, d->loop, d->conf) : 0;
+
+	return err ? fail("relay budgets", cf_err_text(err)) : 0;
 }
 
 static int start_relay(struct daemon *d)
@@ -172,6 +186,7 @@ static int start_relay(struct daemon *d)
 		.n_workers = d->n_workers,
 		.tls = d->tls,
 		.usage = on_relay_usage,
+		.fill = fill_budgets,
 		.arg = d};
 
 	if (!(conf->roles & CF_ROLE_RELAY))
@@ -233,6 +248,8 @@ static int open_store(struct daemon *d)
 	char url[1100], why[512];
 	struct cf_store_options options = {.url = url};
 
+	if (!(d->conf->roles & CF_ROLE_SIGNAL))
+		return 0;
 	if (d->conf->store[0])
 		snprintf(url, sizeof(url), "%s", d->conf->store);
 	else
@@ -360,6 +377,8 @@ static int make_api(struct daemon *d)
 	options.collect = d->relay ? collect : NULL;
 	options.metrics = d->relay ? write_metrics : NULL;
 	options.metrics_arg = d;
+	if (d->relay)
+		options.budgets = budgets_ports(d->relay);
 	d->api = cf_api_new(&options);
 	if (!d->api || cf_api_restore(d->api, on_restored, d) < 0)
 		return fail("signalling", "out of memory");
@@ -452,7 +471,7 @@ static int start_signal(struct daemon *d)
 {
 	if (!(d->conf->roles & CF_ROLE_SIGNAL))
 		return 0;
-	if (open_store(d) < 0 || make_api(d) < 0 || make_http(d) < 0)
+	if (make_api(d) < 0 || make_http(d) < 0)
 		return -1;
 	return open_metrics(d) < 0 ? -1 : make_echo(d);
 }
@@ -576,7 +595,7 @@ static int start(struct daemon *d)
 		return fail("daemon", "out of memory");
 	if (catch_signals(d) < 0 || secrets_load(&d->secrets, d->conf) < 0 ||
 		derive_secrets(d) < 0 || make_tls(d) < 0 || start_workers(d) < 0 ||
-		start_relay(d) < 0 || open_listeners(d) < 0)
+		open_store(d) < 0 || start_relay(d) < 0 || open_listeners(d) < 0)
 		return -1;
 	urls_collect(&d->urls, d->conf, d->relay, d->listeners, d->n_listeners);
 	return start_signal(d);

@@ -103,7 +103,7 @@ static void tell_bill(void *arg)
 	cf_free(bill);
 }
 
-static void drop_bill(void *arg)
+static void drop(void *arg)
 {
 	cf_free(arg);
 }
@@ -112,7 +112,9 @@ static struct cf_view keep(char text[static CF_TURN_USERNAME_MAX + 1], struct cf
 {
 	size_t n = view.len < CF_TURN_USERNAME_MAX ? view.len : CF_TURN_USERNAME_MAX;
 
-	memcpy(text, view.p, n);
+	if (n)
+		memcpy(text, view.p, n);
+	text[n] = 0;
 	return cf_view_of(text, n);
 }
 
@@ -132,7 +134,7 @@ static void on_usage(const struct cf_relay_usage *usage, void *arg)
 	bill->usage.resource = keep(bill->texts[1], usage->resource);
 	bill->usage.user = keep(bill->texts[2], usage->user);
 	bill->usage.call = keep(bill->texts[3], usage->call);
-	if (cf_loop_post(role->control, tell_bill, drop_bill, bill) < 0) {
+	if (cf_loop_post(role->control, tell_bill, drop, bill) < 0) {
 		cf_log(CF_LOG_ERROR, "relay", NULL,
 			"a usage record was lost: the control loop is behind");
 		cf_free(bill);
@@ -233,6 +235,13 @@ static size_t fill_own(struct cf_addr out[static OWN_MAX], const struct cf_conf 
 	return n;
 }
 
+static struct cf_relay_budget budget_of(const struct cf_conf *conf)
+{
+	return (struct cf_relay_budget){(uint64_t)conf->relay.budget.user_bytes,
+		(uint64_t)conf->relay.budget.call_bytes,
+		(uint64_t)conf->relay.budget.resource_bytes};
+}
+
 static struct cf_relay_shared *make_shared(
 	struct relay_role *role, const struct relay_role_options *options)
 {
@@ -261,9 +270,7 @@ static struct cf_relay_shared *make_shared(
 	config.max_port = live.max_port;
 	config.quota_per_user = live.quota_per_user;
 	config.quota_per_resource = live.quota_per_resource;
-	config.budget = (struct cf_relay_budget){(uint64_t)conf->relay.budget.user_bytes,
-		(uint64_t)conf->relay.budget.call_bytes,
-		(uint64_t)conf->relay.budget.resource_bytes};
+	config.budget = budget_of(conf);
 	config.budget_monthly = conf->relay.budget.period == 1;
 	config.auth = authenticate;
 	config.auth_hash = authenticate_hash;
@@ -350,7 +357,10 @@ struct relay_role *relay_role_new(const struct relay_role_options *options)
 	memcpy(role->turn_secret, options->turn_secret.p, sizeof(role->turn_secret));
 	snprintf(role->resource, sizeof(role->resource), "%.*s", (int)options->resource.len,
 		(const char *)options->resource.p);
+	role->monthly = options->conf->relay.budget.period == 1;
 	role->shared = make_shared(role, options);
+	if (role->shared && options->fill && options->fill(role, options->arg) < 0)
+		return relay_role_free(role);
 	if (role->shared)
 		err = start_workers(role, options);
 	if (err) {
@@ -442,9 +452,83 @@ static void reload_worker(void *arg)
 
 void relay_role_reload(struct relay_role *role, const struct cf_conf *conf)
 {
+	struct cf_relay_budget budget = budget_of(conf);
+
 	role->conf = conf;
+	cf_relay_shared_set_budget(role->shared, &budget);
 	for (size_t i = 0; i < role->n_workers; i++)
 		(void)!cf_loop_post(role->workers[i].loop, reload_worker, NULL, &role->workers[i]);
+}
+
+/* Budgets */
+
+struct relet {
+	struct worker *worker;
+	char user[CF_TURN_USERNAME_MAX + 1];
+};
+
+static void relet_worker(void *arg)
+{
+	struct relet *relet = arg;
+
+	cf_relay_server_relet(relet->worker->server, cf_view_str(relet->user));
+	cf_free(relet);
+}
+
+/* A worker that cannot be told goes on with the leases given: at most CF_RELAY_LEASE_MAX each,
+ * unless there was no limit. */
+static void relet(struct relay_role *role, struct cf_view user)
+{
+	for (size_t i = 0; i < role->n_workers; i++) {
+		struct relet *relet = cf_alloc(sizeof(*relet));
+
+		if (!relet)
+			return;
+		relet->worker = &role->workers[i];
+		(void)keep(relet->user, user);
+		if (cf_loop_post(role->workers[i].loop, relet_worker, drop, relet) < 0)
+			cf_free(relet);
+	}
+}
+
+int relay_role_set_own(struct relay_role *role, struct cf_view user, bool own, uint64_t bytes)
+{
+	struct cf_view resource = cf_view_str(role->resource);
+	int err = 0;
+
+	if (own)
+		err = cf_relay_shared_set_own(role->shared, resource, user, bytes);
+	else
+		cf_relay_shared_unset_own(role->shared, resource, user);
+	if (err == 0)
+		relet(role, user);
+	return err;
+}
+
+void relay_role_fill(struct relay_role *role, enum cf_relay_budget_kind kind,
+	struct cf_view resource, struct cf_view name, uint64_t bytes)
+{
+	if (resource.len == 0)
+		resource = cf_view_str(role->resource);
+	cf_relay_shared_fill(role->shared, kind, resource, name, bytes);
+}
+
+void relay_role_account(
+	struct relay_role *role, struct cf_view user, struct cf_relay_account *ret_account)
+{
+	cf_relay_shared_look(role->shared, cf_view_str(role->resource), user, ret_account);
+}
+
+bool relay_role_monthly(const struct relay_role *role)
+{
+	return role->monthly;
+}
+
+bool relay_role_spent(struct relay_role *role, struct cf_view user)
+{
+	struct cf_relay_party party = {cf_view_str(role->resource), user, cf_view_str("")};
+
+	return cf_relay_shared_spent(role->shared, &party) != CF_RELAY_BUDGET_NONE;
 }
 
 static void count_worker(void *arg)
@@ -505,7 +589,7 @@ static void take_sample(void *arg)
 
 	question->sample.lag_us = cf_clock_us() - question->asked_us;
 	cf_relay_server_stats(question->worker->server, &question->sample.stats);
-	if (cf_loop_post(question->worker->role->control, on_sample, drop_bill, question) < 0)
+	if (cf_loop_post(question->worker->role->control, on_sample, drop, question) < 0)
 		cf_log(CF_LOG_ERROR, "relay", NULL, "metrics: the control loop is behind");
 }
 
@@ -516,7 +600,7 @@ static bool ask_worker(struct collection *collection, struct worker *worker)
 	if (!question)
 		return false;
 	*question = (struct question){collection, worker, cf_clock_us(), {{0}, 0}};
-	if (cf_loop_post(worker->loop, take_sample, drop_bill, question) == 0)
+	if (cf_loop_post(worker->loop, take_sample, drop, question) == 0)
 		return true;
 	cf_free(question);
 	return false;

@@ -26,6 +26,9 @@ struct relay_role_options {
 	struct cf_tls *tls;
 	bool allow_loopback; /* --dev without public addresses */
 	relay_role_usage_fn *usage;
+	/* Fills the ledger of budgets, before any socket is open. 0, or negative after having
+	 * logged why: there is no role then. May be NULL. */
+	int (*fill)(struct relay_role *role, void *arg);
 	void *arg;
 };
 
@@ -44,6 +47,25 @@ void relay_role_drain(struct relay_role *role);
 
 /** Takes over what a reload may change of another configuration, which outlives the role too. */
 void relay_role_reload(struct relay_role *role, const struct cf_conf *conf);
+
+/** A user's own relay budget; own false: the common one again. What the user relays now is held to
+ * it at once. 0, CF_ELIMIT, CF_ENOMEM. */
+CF_MUST_CHECK int relay_role_set_own(
+	struct relay_role *role, struct cf_view user, bool own, uint64_t bytes);
+
+/** Bytes that were relayed in this period before, as cf_relay_shared_fill(). resource empty: this
+ * installation's. */
+void relay_role_fill(struct relay_role *role, enum cf_relay_budget_kind kind,
+	struct cf_view resource, struct cf_view name, uint64_t bytes);
+
+void relay_role_account(
+	struct relay_role *role, struct cf_view user, struct cf_relay_account *ret_account);
+
+/** Whether the period of budgets is a month, not a day. */
+bool relay_role_monthly(const struct relay_role *role);
+
+/** Whether the budget of the user, or that of all users, is used up. */
+bool relay_role_spent(struct relay_role *role, struct cf_view user);
 
 /** Has every worker tell its counters; then done(done_arg) runs on the control loop. */
 void relay_role_collect(struct relay_role *role, void (*done)(void *arg), void *done_arg);

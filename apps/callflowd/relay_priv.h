@@ -25,6 +25,7 @@ struct relay_role {
 	uint8_t turn_secret[SECRET_MAX];      /* RO */
 	char resource[CF_RAWID_PART_MAX + 1]; /* RO */
 	bool allow_loopback;
+	bool monthly; /* RO: the period of budgets */
 	size_t next_worker;
 	size_t n_workers;
 	struct worker {

@@ -75,6 +75,9 @@ enum callflow_event_type {
 	 * way by itself. Without call_id: the service is out of reach. */
 	CALLFLOW_RECONNECTING,
 	CALLFLOW_RECONNECTED, /* it is over: path, gap_ms. Without call_id: the service is back */
+	/* A relay budget, ours or the call's, is nearly used up: reason. A relayed call will end.
+	 */
+	CALLFLOW_BUDGET_LOW,
 };
 
 enum callflow_path_kind {

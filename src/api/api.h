@@ -40,6 +40,24 @@ struct cf_api_ice_config {
 	int64_t turn_ttl_ms; /* of credentials given to devices */
 };
 
+/* What the relay's ledger says of a user, in bytes of this period. */
+struct cf_api_budget {
+	uint64_t used, limit; /* limit 0: none */
+	bool own;             /* the user's own limit, not the common one */
+	bool monthly;
+	int64_t start_wall_ms; /* of the period */
+};
+
+/* The relay's budgets. Each runs on the loop. */
+struct cf_api_budgets {
+	/* A user's own limit; own false: the common one again. 0, CF_ELIMIT, CF_ENOMEM. */
+	int (*set)(const char *raw_id, bool own, uint64_t bytes, void *arg);
+	void (*look)(const char *raw_id, struct cf_api_budget *ret_budget, void *arg);
+	/* Whether the user, or all users together, have nothing left. */
+	bool (*spent)(const char *raw_id, void *arg);
+	void *arg;
+};
+
 struct cf_api_options {
 	struct cf_loop *loop;
 	struct cf_store *store;
@@ -64,6 +82,7 @@ struct cf_api_options {
 	void (*collect)(void (*done)(void *done_arg), void *done_arg, void *arg);
 	int (*metrics)(struct cf_buf *out, void *arg);
 	void *metrics_arg;
+	struct cf_api_budgets budgets; /* all NULL: there is no relay here */
 };
 
 /** All but loop, store, resource, keys, secrets and ice. */
@@ -110,6 +129,8 @@ struct cf_api_relay_usage {
 	int64_t end_wall_ms;
 	bool ended;
 	bool budget_used_up; /* why it ended: its call ends if it runs over a relay */
+	const char *low; /* whose budget is nearly used up: "user", "call", "resource"; or NULL */
+	uint64_t low_used, low_limit; /* bytes */
 	uint64_t client_in_bytes, client_out_bytes, peer_in_bytes, peer_out_bytes;
 	uint64_t client_in_packets, client_out_packets, peer_in_packets, peer_out_packets;
 };

@@ -295,7 +295,28 @@ void cf_api_reply_text(struct cf_api_req *req, int status, const char *type, str
 /** While draining: answers 503 and says true. */
 bool cf_api_refuse_draining(struct cf_api_req *req);
 
+/* ---- identity.c ---- */
+
+/** Looks up the user in the path, for then(); answers itself when the id is not one of ours. */
+void cf_api_with_user(struct cf_api_req *req,
+	void (*then)(struct cf_api_req *req, const struct cf_api_user *user));
+/** Whether the user does not exist, or no more: then it is answered. */
+bool cf_api_user_gone(struct cf_api_req *req, const struct cf_api_user *user);
+
+/* ---- budget.c ---- */
+
+/** Whether no more may be relayed for this user. */
+bool cf_api_budget_spent(const struct cf_api *api, const char *raw_id);
+/** Adds to an answer or event with ICE servers why there is no relay among them. */
+void cf_api_budget_refuse(struct cf_api *api, const char *call_id, const char *raw_id, json_t *to);
+/** The limit goes with its user. */
+void cf_api_budget_forget(struct cf_api *api, const char *raw_id);
+
 /* ---- handlers ---- */
+
+void cf_api_budget_get(struct cf_api_req *req);
+void cf_api_budget_put(struct cf_api_req *req);
+void cf_api_budget_delete(struct cf_api_req *req);
 
 void cf_api_identity_create(struct cf_api_req *req);
 void cf_api_identity_delete(struct cf_api_req *req);

@@ -97,15 +97,36 @@ static json_t *started_json(
 	struct cf_api *api = req->api;
 	struct cf_call_view view;
 	char host[CF_API_HOST_MAX];
+	bool relay = start->ice_transport != CF_CALL_ICE_DIRECT;
+	json_t *json;
 
 	cf_api_host_copy(host, req->http->host);
 	if (cf_call_look(api->domain, call_id, &view) < 0)
 		return NULL;
-	return json_pack("{s:s,s:s,s:o,s:o}", "callId", call_id, "state",
+	json = json_pack("{s:s,s:s,s:o,s:o}", "callId", call_id, "state",
 		cf_call_state_name(view.state), "createdOn", cf_api_time(view.created_wall_ms),
 		"iceServers",
-		cf_api_ice_servers(api, req->token.user, call_id, host,
-			start->ice_transport != CF_CALL_ICE_DIRECT, api->options.ice.turn_ttl_ms));
+		cf_api_ice_servers(
+			api, req->token.user, call_id, host, relay, api->options.ice.turn_ttl_ms));
+	if (json && relay && cf_api_budget_spent(api, req->token.user))
+		cf_api_budget_refuse(api, call_id, req->token.user, json);
+	return json;
+}
+
+/* A call that may take no other way than the relay, and has none. true: answered. */
+static bool refused_relay(struct cf_api_req *req, const struct cf_call_start *start)
+{
+	if (start->ice_transport != CF_CALL_ICE_RELAY)
+		return false;
+	if (!req->api->options.ice.relay_enabled)
+		cf_api_fail(req, 409, "RelayDisabled",
+			"The relay is switched off, so a call cannot be relayed.");
+	else if (cf_api_budget_spent(req->api, req->token.user))
+		cf_api_fail(req, 403, "RelayBudgetUsedUp",
+			"The relay budget is used up, so a call cannot be relayed.");
+	else
+		return false;
+	return true;
 }
 
 void cf_api_call_create(struct cf_api_req *req)
@@ -128,11 +149,8 @@ void cf_api_call_create(struct cf_api_req *req)
 		return;
 	if (cf_api_refuse_draining(req))
 		return;
-	if (start.ice_transport == CF_CALL_ICE_RELAY && !api->options.ice.relay_enabled) {
-		cf_api_fail(req, 409, "RelayDisabled",
-			"The relay is switched off, so a call cannot be relayed.");
+	if (refused_relay(req, &start))
 		return;
-	}
 	err = cf_call_start(api->domain, endpoint, &start, cf_api_now(api), call_id);
 	if (err < 0)
 		cf_api_fail_err(req, err);

@@ -483,13 +483,16 @@ static const char *const ICE_TRANSPORTS[] = {"all", "relay", "direct"};
 static json_t *incoming_json(const struct cf_call_event *event, struct cf_api_device *device)
 {
 	struct cf_api *api = device->api;
+	bool relay = event->ice_transport != CF_CALL_ICE_DIRECT;
 	json_t *data = json_pack("{s:s,s:o,s:o,s:s,s:s,s:o}", "callId", event->call_id, "from",
 		person(event->from_raw_id, event->from_name), "to", person(event->to_raw_id, NULL),
 		"sdp", event->sdp, "iceTransport", ICE_TRANSPORTS[event->ice_transport],
 		"iceServers",
-		cf_api_ice_servers(api, event->to_raw_id, event->call_id, device->host,
-			event->ice_transport != CF_CALL_ICE_DIRECT, api->options.ice.turn_ttl_ms));
+		cf_api_ice_servers(api, event->to_raw_id, event->call_id, device->host, relay,
+			api->options.ice.turn_ttl_ms));
 
+	if (data && relay && cf_api_budget_spent(api, event->to_raw_id))
+		cf_api_budget_refuse(api, event->call_id, event->to_raw_id, data);
 	if (data && event->custom_context)
 		json_object_set_new(data, "customContext", json_string(event->custom_context));
 	return data;
@@ -504,6 +507,13 @@ static json_t *end_json(const struct cf_call_event *event)
 	if (data && event->type == CF_CALL_EV_REJECTED)
 		json_object_set_new(data, "by", person(event->from_raw_id, event->from_name));
 	return data;
+}
+
+static json_t *budget_low_json(const struct cf_call_event *event)
+{
+	return json_pack("{s:s,s:s,s:I,s:I}", "callId", event->call_id, "budget", event->budget,
+		"usedBytes", (json_int_t)event->used_bytes, "limitBytes",
+		(json_int_t)event->limit_bytes);
 }
 
 static json_t *sdp_json(const struct cf_call_event *event)
@@ -527,6 +537,8 @@ static json_t *event_json(const struct cf_call_event *event, struct cf_api_devic
 		return sdp_json(event);
 	case CF_CALL_EV_CANDIDATES:
 		return candidates_json(event);
+	case CF_CALL_EV_BUDGET_LOW:
+		return budget_low_json(event);
 	default:
 		return end_json(event);
 	}
@@ -537,7 +549,7 @@ void cf_api_event_sink(
 {
 	static const char *const types[] = {"incomingCall", "callAccepted", "callRejected",
 		"callCancelled", "remoteCandidates", "renegotiate", "participantsUpdated",
-		"callEnded"};
+		"callEnded", "relayBudgetLow"};
 	struct cf_api_device *device = cf_call_endpoint_data(endpoint);
 
 	(void)arg;

@@ -91,7 +91,9 @@ json_t *cf_api_ice_servers(struct cf_api *api, const char *raw_id, const char *c
 
 	if (api->options.ice.n_stun > 0)
 		json_array_append_new(list, stun_server(api));
-	if (relay && api->options.ice.relay_enabled)
+	/* Without a call nobody could be told why: the relay itself refuses then. */
+	if (relay && api->options.ice.relay_enabled &&
+		!(call_id && cf_api_budget_spent(api, raw_id)))
 		json_array_append_new(list, turn_server(api, raw_id, call_id, host, ttl_ms));
 	return list;
 }

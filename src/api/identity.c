@@ -86,8 +86,7 @@ void cf_api_identity_create(struct cf_api_req *req)
 	cf_api_reply_committed(req, 201, answer);
 }
 
-/* Looks up the user in the path; with answers of its own when the id is not one of ours. */
-static void with_user(struct cf_api_req *req,
+void cf_api_with_user(struct cf_api_req *req,
 	void (*then)(struct cf_api_req *req, const struct cf_api_user *user))
 {
 	const char *text = req->params.value[0];
@@ -106,7 +105,7 @@ static void with_user(struct cf_api_req *req,
 	cf_api_user_look(req);
 }
 
-static bool gone(struct cf_api_req *req, const struct cf_api_user *user)
+bool cf_api_user_gone(struct cf_api_req *req, const struct cf_api_user *user)
 {
 	if (user->known && !user->deleted)
 		return false;
@@ -129,24 +128,26 @@ static void revoke(struct cf_api_req *req, enum cf_store_write write, bool delet
 
 static void delete_then(struct cf_api_req *req, const struct cf_api_user *user)
 {
-	if (!gone(req, user))
-		revoke(req, CF_STORE_USER_DELETE, true);
+	if (cf_api_user_gone(req, user))
+		return;
+	cf_api_budget_forget(req->api, req->raw_id);
+	revoke(req, CF_STORE_USER_DELETE, true);
 }
 
 void cf_api_identity_delete(struct cf_api_req *req)
 {
-	with_user(req, delete_then);
+	cf_api_with_user(req, delete_then);
 }
 
 static void revoke_then(struct cf_api_req *req, const struct cf_api_user *user)
 {
-	if (!gone(req, user))
+	if (!cf_api_user_gone(req, user))
 		revoke(req, CF_STORE_USER_REVOKE, false);
 }
 
 void cf_api_identity_revoke(struct cf_api_req *req)
 {
-	with_user(req, revoke_then);
+	cf_api_with_user(req, revoke_then);
 }
 
 static void issue_then(struct cf_api_req *req, const struct cf_api_user *user)
@@ -155,7 +156,7 @@ static void issue_then(struct cf_api_req *req, const struct cf_api_user *user)
 	unsigned scopes;
 	int64_t minutes;
 
-	if (gone(req, user))
+	if (cf_api_user_gone(req, user))
 		return;
 	cf_api_reader(req, &r);
 	scopes = read_scopes(&r, "scopes", CF_JSON_REQUIRED);
@@ -172,7 +173,7 @@ static void issue_then(struct cf_api_req *req, const struct cf_api_user *user)
 
 void cf_api_identity_issue(struct cf_api_req *req)
 {
-	with_user(req, issue_then);
+	cf_api_with_user(req, issue_then);
 }
 
 /* ---- network traversal ---- */
@@ -185,7 +186,7 @@ static void relay_answer(struct cf_api_req *req, const struct cf_api_user *user)
 	json_t *servers;
 	const char *route;
 
-	if (user && gone(req, user))
+	if (user && cf_api_user_gone(req, user))
 		return;
 	cf_api_reader(req, &r);
 	route = cf_json_get_string(&r, "routeType", CF_JSON_OPTIONAL, 16);

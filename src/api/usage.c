@@ -82,6 +82,10 @@ void cf_api_relay_usage(struct cf_api *api, const struct cf_api_relay_usage *u, 
 	api->n_relays -= u->ended && api->n_relays > 0;
 	if (*call && (first || u->ended))
 		relay_trace(api, u, call, user, first);
+	if (*call && u->low)
+		cf_call_relay_budget_low(api->domain, call,
+			&(struct cf_call_budget_low){u->low, user, u->low_used, u->low_limit},
+			cf_api_now(api));
 	if (*call && u->budget_used_up)
 		cf_call_relay_budget_used_up(api->domain, call, cf_api_now(api));
 }

@@ -625,6 +625,47 @@ static void note_path(struct cf_call *call, const json_t *body)
 		call->relayed = strcmp(kind, "relayed") == 0;
 }
 
+static void tell_budget_low(
+	struct cf_call_domain *domain, struct cf_call *call, const struct cf_call_budget_low *low)
+{
+	bool all = strcmp(low->budget, "call") == 0;
+	struct cf_list events;
+	int err = 0;
+
+	cf_list_init(&events);
+	for (size_t i = 0; i < CF_ARRAY_LEN(call->participants); i++) {
+		struct cf_participant *p = &call->participants[i];
+		struct cf_call_event ev = event_from(CF_CALL_EV_BUDGET_LOW, call, p);
+
+		if (!all && strcmp(p->raw_id, low->raw_id) != 0)
+			continue;
+		ev.budget = low->budget;
+		ev.used_bytes = low->used_bytes;
+		ev.limit_bytes = low->limit_bytes;
+		if (err == 0)
+			err = event_to_legs(&events, p, CF_LEG_CALLING, &ev);
+		if (err == 0)
+			err = event_to_legs(&events, p, CF_LEG_ACTIVE, &ev);
+	}
+	/* Without memory nobody is warned: the end comes with its reason all the same. */
+	(void)!commit_events(domain, &events, err);
+}
+
+void cf_call_relay_budget_low(struct cf_call_domain *domain, const char *call_id,
+	const struct cf_call_budget_low *low, struct cf_call_time now)
+{
+	struct cf_call *call = cf_call_find(domain, call_id);
+	json_t *detail;
+
+	if (!call || call->state == CF_CALL_ENDED)
+		return;
+	detail = json_pack("{s:s,s:s,s:I,s:I}", "budget", low->budget, "user", low->raw_id,
+		"usedBytes", (json_int_t)low->used_bytes, "limitBytes",
+		(json_int_t)low->limit_bytes);
+	cf_call_trace_step(domain, call, "relay", "budget-low", NULL, detail, now);
+	tell_budget_low(domain, call, low);
+}
+
 void cf_call_relay_budget_used_up(
 	struct cf_call_domain *domain, const char *call_id, struct cf_call_time now)
 {

@@ -96,7 +96,8 @@ enum cf_call_event_type {
 	CF_CALL_EV_CANDIDATES,  /* candidates, end_of_candidates */
 	CF_CALL_EV_RENEGOTIATE, /* sdp, sdp_type */
 	CF_CALL_EV_PARTICIPANTS,
-	CF_CALL_EV_ENDED, /* end */
+	CF_CALL_EV_ENDED,      /* end */
+	CF_CALL_EV_BUDGET_LOW, /* budget, used_bytes, limit_bytes */
 };
 
 /* Everything in it is borrowed until the sink returns. Fields that a type lacks are NULL or 0. */
@@ -115,6 +116,8 @@ struct cf_call_event {
 	size_t n_candidates;
 	bool end_of_candidates;
 	struct cf_call_end end;
+	const char *budget; /* whose it is: "user", "call" or "resource". Static */
+	uint64_t used_bytes, limit_bytes;
 };
 
 /** Takes an event for one endpoint. Runs from cf_call_domain_deliver() only. */
@@ -277,6 +280,18 @@ CF_MUST_CHECK int cf_call_report(struct cf_call_domain *domain, const char *call
 /** Adds a step to a call's trace on behalf of another room. CF_ELIMIT when the trace is full. */
 CF_MUST_CHECK int cf_call_trace_add(struct cf_call_domain *domain, const char *call_id,
 	const char *room, const char *kind, const char *detail, struct cf_call_time now);
+
+/* A relay budget that is nearly used up. Borrowed. */
+struct cf_call_budget_low {
+	const char *budget; /* "user", "call" or "resource". Static */
+	const char *raw_id; /* whose allocation it was */
+	uint64_t used_bytes, limit_bytes;
+};
+
+/** Tells the call's trace, and the devices in the call: of this user; of both when the budget is
+ * the call's. A call that is over is told nothing. */
+void cf_call_relay_budget_low(struct cf_call_domain *domain, const char *call_id,
+	const struct cf_call_budget_low *low, struct cf_call_time now);
 
 /** The relay stopped serving an allocation of this call, as its budget is used up. A call whose
  * last report named a relayed path ends (403/301006); any other one goes on. */

@@ -119,15 +119,24 @@ void client_call_end(
 	cf_defer_set(&call->defer, call->client->loop, free_ended, call);
 }
 
+void client_call_no_path(struct client_call *call, const char *what)
+{
+	bool refused = call->relay_refused && !call->connected_once;
+	char why[1024], reason[1152];
+
+	cf_peer_why(call->peer, why, sizeof(why));
+	snprintf(reason, sizeof(reason), "%s%s: %s", refused ? "relay budget used up, " : "", what,
+		why);
+	if (refused)
+		client_call_end(call, 403, 301006, reason, true);
+	else
+		client_call_end(call, 410, call->connected_once ? 301005 : 301004, reason, true);
+}
+
 static void on_connect_timeout(struct cf_timer *timer, void *arg)
 {
-	struct client_call *call = arg;
-	char why[512], reason[600];
-
 	(void)timer;
-	cf_peer_why(call->peer, why, sizeof(why));
-	snprintf(reason, sizeof(reason), "no media in time: %s", why);
-	client_call_end(call, 410, 301004, reason, true);
+	client_call_no_path(arg, "no media in time");
 }
 
 static void enter_connecting(struct client_call *call)
@@ -161,6 +170,7 @@ static int take_call_id(struct client_call *call, const struct cf_http_response 
 	if (!id || strlen(id) >= sizeof(call->id))
 		return CF_EBADMSG;
 	snprintf(call->id, sizeof(call->id), "%s", id);
+	call->relay_refused = json_is_object(json_object_get(body, "relayRefused"));
 	if (call->peer) {
 		client_add_servers(call, json_object_get(body, "iceServers"), false);
 		cf_peer_servers_done(call->peer);

@@ -106,6 +106,7 @@ struct client_call {
 	bool sending;        /* a candidates request is under way */
 	json_t *early;       /* remote candidates before we have a peer */
 	json_t *ice_servers; /* bound to this call */
+	bool relay_refused;  /* there is no relay among them: the budget is used up */
 	struct cf_defer defer;
 	struct cf_timer timer; /* time-out of setting up */
 	uint64_t placed_us;    /* or accepted */
@@ -120,6 +121,8 @@ struct client_call {
 /** Tells the application; fills the call's part of the event. */
 void client_emit(struct callflow_client *client, const struct client_call *call,
 	struct callflow_event *event);
+/** Ends a call for which no path was found (or the one it had was lost), and says why. */
+void client_call_no_path(struct client_call *call, const char *what);
 /** Tells the application, once, that the service is out of reach. */
 void client_lost(struct callflow_client *client);
 /** Opens the event stream over the newest link, from the last event on. */

@@ -58,6 +58,7 @@ static void on_incoming(struct callflow_client *client, const char *call_id, con
 	snprintf(call->id, sizeof(call->id), "%s", call_id);
 	call->remote_name = cf_strdup(text_of(from, "displayName"));
 	call->ice_servers = json_incref(json_object_get(data, "iceServers"));
+	call->relay_refused = json_is_object(json_object_get(data, "relayRefused"));
 	call->policy = policy_of(data);
 	if (cf_session_take_remote(&call->session, sdp, false) < 0) {
 		refuse(client, call_id);
@@ -141,6 +142,23 @@ static void on_renegotiate(struct client_call *call, const json_t *data)
 	}
 }
 
+/* Whose budget, and how far it is. */
+static void on_budget_low(struct client_call *call, const json_t *data)
+{
+	struct callflow_event event = {.type = CALLFLOW_BUDGET_LOW};
+	const char *budget = text_of(data, "budget");
+	char reason[160];
+
+	if (!budget || call->state == CALL_ENDED)
+		return;
+	snprintf(reason, sizeof(reason),
+		"relay budget of the %.16s nearly used up: %lld of %lld bytes", budget,
+		(long long)json_integer_value(json_object_get(data, "usedBytes")),
+		(long long)json_integer_value(json_object_get(data, "limitBytes")));
+	event.reason = reason;
+	client_emit(call->client, call, &event);
+}
+
 static const struct handler {
 	const char *name;
 	void (*fn)(struct client_call *call, const json_t *data);
@@ -148,6 +166,7 @@ static const struct handler {
 	{"callAccepted", on_accepted},
 	{"callCancelled", on_ended},
 	{"callEnded", on_ended},
+	{"relayBudgetLow", on_budget_low},
 	{"remoteCandidates", on_candidates},
 	{"renegotiate", on_renegotiate},
 };

@@ -227,14 +227,8 @@ static void on_reconnected(struct client_call *call)
 
 static void on_failed(struct client_call *call)
 {
-	char why[WHY_MAX], reason[WHY_MAX + 64];
-
-	cf_peer_why(call->peer, why, sizeof(why));
-	if (call->connected_once)
-		snprintf(reason, sizeof(reason), "the media path was lost: %s", why);
-	else
-		snprintf(reason, sizeof(reason), "no media path: %s", why);
-	client_call_end(call, 410, call->connected_once ? 301005 : 301004, reason, true);
+	client_call_no_path(
+		call, call->connected_once ? "the media path was lost" : "no media path");
 }
 
 static void on_goodbye_timeout(struct cf_timer *timer, void *arg)

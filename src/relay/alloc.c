@@ -202,12 +202,14 @@ static void bill(struct cf_relay_alloc *alloc, const struct cf_relay_io *io, voi
 		.end_us = now_us,
 		.ended = ended,
 		.budget_used_up = alloc->budget_used_up,
+		.low = alloc->low,
 		.counters = *c,
 	};
 	uint64_t packets = c->client_in_packets + c->peer_in_packets;
 
-	if (!ended && packets == alloc->reported_packets)
+	if (!ended && packets == alloc->reported_packets && !usage.low.kind)
 		return;
+	alloc->low.kind = CF_RELAY_BUDGET_NONE;
 	alloc->reported_packets = packets;
 	alloc->reported_us = now_us;
 	cf_hex_encode(usage.id, alloc->id, sizeof(alloc->id));

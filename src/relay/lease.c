@@ -14,8 +14,13 @@ static uint64_t renew(struct cf_relay *relay, struct cf_relay_alloc *alloc, bool
 		cf_relay_alloc_call(alloc)};
 	uint64_t now = payload(alloc), spent = now - alloc->lease_settled;
 
+	struct cf_relay_low low;
+
 	alloc->lease_settled = now;
-	alloc->lease_held = relay->io.lease(&party, alloc->lease_held, spent, wanted, relay->arg);
+	alloc->lease_held =
+		relay->io.lease(&party, alloc->lease_held, spent, wanted, &low, relay->arg);
+	if (low.kind != CF_RELAY_BUDGET_NONE)
+		alloc->low = low;
 	if (alloc->lease_held == UINT64_MAX) {
 		alloc->lease_end = alloc->lease_low = UINT64_MAX;
 		alloc->lease_held = 0;
@@ -37,7 +42,7 @@ uint16_t cf_relay_lease_begin(struct cf_relay *relay, struct cf_relay_alloc *all
 void cf_relay_lease_end(struct cf_relay *relay, struct cf_relay_alloc *alloc)
 {
 	cf_list_remove(&alloc->hungry);
-	if (relay->io.lease && alloc->lease_end < UINT64_MAX)
+	if (relay->io.lease)
 		(void)renew(relay, alloc, false);
 }
 
@@ -74,5 +79,23 @@ void cf_relay_settle(struct cf_relay *relay, uint64_t now_us)
 			continue;
 		}
 		alloc->starved = false;
+		/* So much a crash may forget, and no more. */
+		cf_relay_alloc_bill(relay, alloc, false, now_us);
+	}
+}
+
+void cf_relay_relet(struct cf_relay *relay, struct cf_view user, uint64_t now_us)
+{
+	struct cf_map_node *node = NULL;
+
+	while (relay->io.lease && (node = cf_map_next(&relay->by_tuple, node))) {
+		struct cf_relay_alloc *alloc = CF_CONTAINER_OF(node, struct cf_relay_alloc, node);
+
+		if (user.len && !cf_view_eq(user, cf_relay_alloc_user(alloc)))
+			continue;
+		if (renew(relay, alloc, true) > 0)
+			alloc->starved = false;
+		if (alloc->low.kind != CF_RELAY_BUDGET_NONE)
+			cf_relay_alloc_bill(relay, alloc, false, now_us);
 	}
 }

@@ -72,7 +72,8 @@ struct cf_relay_usage {
 	uint64_t start_us;
 	uint64_t end_us; /* now, when not ended */
 	bool ended;
-	bool budget_used_up; /* why it ended */
+	bool budget_used_up;     /* why it ended */
+	struct cf_relay_low low; /* a budget that is nearly used up, or none */
 	struct cf_relay_counters counters;
 };
 
@@ -121,7 +122,7 @@ struct cf_relay_io {
 	/** Renews a lease of bytes, as cf_relay_ledger_renew(); NULL: no budgets. Never called for
 	 * a packet: after hungry(), the owner calls cf_relay_settle() at the end of its turn. */
 	uint64_t (*lease)(const struct cf_relay_party *party, uint64_t held, uint64_t spent,
-		bool wanted, void *arg);
+		bool wanted, struct cf_relay_low *ret_low, void *arg);
 	void (*hungry)(void *arg);
 	/** Sends the request to another worker, whose relay gives up the allocation that its ticket
 	 * names (cf_relay_give()) for this one to take (cf_relay_take()). 0, or an error: there is
@@ -248,6 +249,9 @@ size_t cf_relay_end(
 
 /** Renews the leases that run low, and ends allocations whose budget is used up. */
 void cf_relay_settle(struct cf_relay *relay, uint64_t now_us);
+
+/** Limits have changed: renews the leases of this user, or of all (empty), used up or not. */
+void cf_relay_relet(struct cf_relay *relay, struct cf_view user, uint64_t now_us);
 
 /** When cf_relay_tick() has work next; CF_TIME_NEVER without allocations. */
 uint64_t cf_relay_deadline(const struct cf_relay *relay);

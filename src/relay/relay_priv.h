@@ -55,6 +55,7 @@ struct cf_relay_alloc {
 	uint64_t lease_settled; /* payload that the ledger knows of */
 	bool starved;           /* something was not relayed for want of a lease */
 	bool budget_used_up;
+	struct cf_relay_low low;     /* for the next bill */
 	struct cf_map_node old_node; /* while has_old: in by_old */
 	struct cf_relay_tuple old;   /* where the client was before it moved */
 	bool has_old;

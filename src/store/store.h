@@ -63,11 +63,13 @@ enum cf_store_write {
 	/* (no parameters) Ends the rows that a crash left open: relay rows at the mark "alive" or
 	 * their own last end, whichever is later; legs whose call has ended. */
 	CF_STORE_USAGE_RECOVER,
-	CF_STORE_USAGE_CLOSE,  /* call_id: ends its open rows as they are */
-	CF_STORE_MARK_PUT,     /* name, value: never less than what is there */
-	CF_STORE_PRUNE_REPEAT, /* before_ms */
-	CF_STORE_PRUNE_CALLS,  /* before_ms: calls ended before, and their traces */
-	CF_STORE_PRUNE_USAGE,  /* before_ms: ended before */
+	CF_STORE_USAGE_CLOSE,   /* call_id: ends its open rows as they are */
+	CF_STORE_MARK_PUT,      /* name, value: never less than what is there */
+	CF_STORE_PRUNE_REPEAT,  /* before_ms */
+	CF_STORE_PRUNE_CALLS,   /* before_ms: calls ended before, and their traces */
+	CF_STORE_PRUNE_USAGE,   /* before_ms: ended before */
+	CF_STORE_BUDGET_PUT,    /* raw_id, bytes that the user may have relayed; replaces */
+	CF_STORE_BUDGET_DELETE, /* raw_id */
 	CF_STORE_N_WRITES
 };
 
@@ -95,6 +97,13 @@ enum cf_store_read {
 	/* from_ms, to_ms (of the end), after_ms, after_id, limit -> as CF_STORE_USAGE_GET, ended
 	 * rows only; in order of end, then id */
 	CF_STORE_USAGE_ENDED,
+	CF_STORE_BUDGETS_ALL, /* raw_id to go on behind or "", limit -> raw_id, bytes; in order */
+	/* from_ms (of start), user to go on behind or "", limit -> user, resource, payload bytes
+	 * relayed both ways; in order of user */
+	CF_STORE_RELAYED_BY_USER,
+	/* call_id to go on behind or "", limit -> call_id, resource, the same, of calls that have
+	 * not ended; in order of call_id */
+	CF_STORE_RELAYED_BY_CALL,
 	CF_STORE_N_READS
 };
 

@@ -19,6 +19,7 @@ import yaml
 
 from daemon import ROOT, Daemon
 from signed import signature
+from stun import Allocation
 
 DOC = yaml.safe_load((ROOT / "docs" / "api" / "openapi.yaml").read_text())
 CALLING = "/calling/2026-11-01"
@@ -160,13 +161,13 @@ class Pair:
         self.a, self.b = service.device(self.alice_token, "Alice"), service.device(self.bob_token, "Bob")
         self.a_events = Events(service, self.alice_token, self.a)
         self.b_events = Events(service, self.bob_token, self.b)
-        self.call = None
+        self.started = self.call = None
 
     def start(self, **more):
         answer = self.service.send("POST", f"{CALLING}/calls", {"endpointId": self.a, "targets": [{"rawId": self.bob}],
                                                                 "sdp": "offer", **more}, self.alice_token)
         assert answer.status == 201, answer.json
-        self.call = answer.json["callId"]
+        self.started, self.call = answer.json, answer.json["callId"]
         assert self.b_events.take("incomingCall")["callId"] == self.call
 
     def verb(self, who, name, **body):
@@ -246,6 +247,32 @@ def whole_call(service):
     assert [s["callId"] for s in own] == [pair.call] and own[0]["records"] == 1, own
     pair.close()
     assert service.send("DELETE", f"{CALLING}/endpoints/{pair.a}", token=pair.alice_token).status == 204
+
+
+def budgets(service):
+    """A user's own budget, and the warning that it is nearly used up."""
+    pair = Pair(service)
+    path = f"{CALLING}/usage/budgets/{pair.alice}"
+    assert service.send("PUT", path, {"limitBytes": 20000}).status == 200
+    pair.start()
+    server = next(s for s in pair.started["iceServers"] if s.get("username"))
+    host, port = service.daemon.ready["stun"].rsplit(":", 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        sock.connect((host, int(port)))
+        sock.settimeout(WAIT_S)
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(WAIT_S)
+        relay = Allocation(sock, server)
+        assert relay.permit("127.0.0.1") == 0
+        for _ in range(180):
+            relay.send(*peer.getsockname(), bytes(100))
+            assert len(peer.recv(200)) == 100
+        low = pair.a_events.take("relayBudgetLow")
+    assert low["budget"] == "user" and low["limitBytes"] == 20000 and 16000 <= low["usedBytes"] <= 18000, low
+    assert service.send("GET", path).json["own"]
+    assert service.send("DELETE", path).status == 204
+    assert pair.verb("alice", "hangup").status == 204
+    pair.close()
 
 
 def declined(service):
@@ -343,7 +370,7 @@ def complete(service):
     assert events == service.events_seen, f"never seen: {sorted(events - service.events_seen)}"
 
 
-TESTS = [identity, traversal, signature_forms, about, whole_call, declined, lost_events, repeated, killed, hostile, drained, complete]
+TESTS = [identity, traversal, signature_forms, about, whole_call, budgets, declined, lost_events, repeated, killed, hostile, drained, complete]
 
 
 def main():

@@ -141,7 +141,7 @@ void cf_relay_shared_retire(
 	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
 /** As cf_relay_ledger_renew(), of the current period. */
 uint64_t cf_relay_shared_lease(struct cf_relay_shared *shared, const struct cf_relay_party *party,
-	uint64_t held, uint64_t spent, bool wanted);
+	uint64_t held, uint64_t spent, bool wanted, struct cf_relay_low *ret_low);
 void cf_relay_shared_set_quotas(
 	struct cf_relay_shared *shared, uint32_t per_user, uint32_t per_resource);
 /** Keeps a port of relay address addr: 0 and a token, or an error. */

@@ -84,11 +84,11 @@ static void retire(struct cf_view resource, struct cf_view user, void *arg)
 	cf_relay_shared_retire(((struct cf_relay_server *)arg)->shared, resource, user);
 }
 
-static uint64_t lease(
-	const struct cf_relay_party *party, uint64_t held, uint64_t spent, bool wanted, void *arg)
+static uint64_t lease(const struct cf_relay_party *party, uint64_t held, uint64_t spent,
+	bool wanted, struct cf_relay_low *ret_low, void *arg)
 {
 	return cf_relay_shared_lease(
-		((struct cf_relay_server *)arg)->shared, party, held, spent, wanted);
+		((struct cf_relay_server *)arg)->shared, party, held, spent, wanted, ret_low);
 }
 
 static void settle(void *arg)
@@ -471,7 +471,13 @@ int cf_relay_server_reload(struct cf_relay_server *server, const struct cf_relay
 		server->inner_max = live->max_port;
 	server->max_port = live->max_port;
 	cf_relay_shared_set_quotas(server->shared, live->quota_per_user, live->quota_per_resource);
+	cf_relay_server_relet(server, cf_view_str(""));
 	return 0;
+}
+
+void cf_relay_server_relet(struct cf_relay_server *server, struct cf_view user)
+{
+	cf_relay_relet(server->relay, user, cf_loop_now_us(server->loop));
 }
 
 size_t cf_relay_server_n_allocations(const struct cf_relay_server *server)

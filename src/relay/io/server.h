@@ -114,6 +114,28 @@ void cf_relay_server_drain(struct cf_relay_server *server);
 CF_MUST_CHECK int cf_relay_server_reload(
 	struct cf_relay_server *server, const struct cf_relay_live *live);
 
+/** Limits of budgets have changed: allocations of this user, or all (empty), get new leases. */
+void cf_relay_server_relet(struct cf_relay_server *server, struct cf_view user);
+
+/* Budgets, over all workers; any thread. */
+
+/** Other common limits. Then relet on every worker. */
+void cf_relay_shared_set_budget(
+	struct cf_relay_shared *shared, const struct cf_relay_budget *budget);
+/** A user's own limit, as cf_relay_ledger_set_own(). Then relet on every worker. */
+CF_MUST_CHECK int cf_relay_shared_set_own(struct cf_relay_shared *shared, struct cf_view resource,
+	struct cf_view user, uint64_t bytes);
+void cf_relay_shared_unset_own(
+	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user);
+/** What was used in this period before the first server ran, as cf_relay_ledger_fill(). */
+void cf_relay_shared_fill(struct cf_relay_shared *shared, enum cf_relay_budget_kind kind,
+	struct cf_view resource, struct cf_view name, uint64_t bytes);
+/** As cf_relay_ledger_spent() and cf_relay_ledger_look(), of this period. */
+enum cf_relay_budget_kind cf_relay_shared_spent(
+	struct cf_relay_shared *shared, const struct cf_relay_party *party);
+void cf_relay_shared_look(struct cf_relay_shared *shared, struct cf_view resource,
+	struct cf_view user, struct cf_relay_account *ret_account);
+
 size_t cf_relay_server_n_allocations(const struct cf_relay_server *server);
 void cf_relay_server_stats(const struct cf_relay_server *server, struct cf_relay_stats *ret_stats);
 

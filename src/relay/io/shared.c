@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LEDGER_ACCOUNTS 200000
@@ -253,30 +252,78 @@ void cf_relay_shared_set_quotas(
 
 /* Budgets */
 
-/* The day, or the month, of UTC. */
-static uint32_t period_now(bool monthly)
+static uint32_t period_now(const struct cf_relay_shared *shared)
 {
-	time_t now_s = (time_t)(cf_clock_wall_ms() / 1000);
-	struct tm tm;
+	int64_t start_ms;
 
-	if (!monthly)
-		return (uint32_t)(now_s / 86400);
-	gmtime_r(&now_s, &tm);
-	return (uint32_t)(tm.tm_year * 12 + tm.tm_mon);
+	return cf_relay_period(shared->config.budget_monthly, cf_clock_wall_ms(), &start_ms);
 }
 
 uint64_t cf_relay_shared_lease(struct cf_relay_shared *shared, const struct cf_relay_party *party,
-	uint64_t held, uint64_t spent, bool wanted)
+	uint64_t held, uint64_t spent, bool wanted, struct cf_relay_low *ret_low)
 {
 	uint64_t lease;
 
-	if (!cf_relay_ledger_limits(shared->ledger))
-		return UINT64_MAX;
 	pthread_mutex_lock(&shared->lock);
-	lease = cf_relay_ledger_renew(shared->ledger, party, held, spent, wanted,
-		period_now(shared->config.budget_monthly));
+	lease = cf_relay_ledger_renew(
+		shared->ledger, party, held, spent, wanted, period_now(shared), ret_low);
 	pthread_mutex_unlock(&shared->lock);
 	return lease;
+}
+
+void cf_relay_shared_set_budget(
+	struct cf_relay_shared *shared, const struct cf_relay_budget *budget)
+{
+	pthread_mutex_lock(&shared->lock);
+	shared->config.budget = *budget;
+	cf_relay_ledger_configure(shared->ledger, budget);
+	pthread_mutex_unlock(&shared->lock);
+}
+
+int cf_relay_shared_set_own(struct cf_relay_shared *shared, struct cf_view resource,
+	struct cf_view user, uint64_t bytes)
+{
+	int err;
+
+	pthread_mutex_lock(&shared->lock);
+	err = cf_relay_ledger_set_own(shared->ledger, resource, user, bytes);
+	pthread_mutex_unlock(&shared->lock);
+	return err;
+}
+
+void cf_relay_shared_unset_own(
+	struct cf_relay_shared *shared, struct cf_view resource, struct cf_view user)
+{
+	pthread_mutex_lock(&shared->lock);
+	cf_relay_ledger_unset_own(shared->ledger, resource, user);
+	pthread_mutex_unlock(&shared->lock);
+}
+
+void cf_relay_shared_fill(struct cf_relay_shared *shared, enum cf_relay_budget_kind kind,
+	struct cf_view resource, struct cf_view name, uint64_t bytes)
+{
+	pthread_mutex_lock(&shared->lock);
+	cf_relay_ledger_fill(shared->ledger, kind, resource, name, bytes, period_now(shared));
+	pthread_mutex_unlock(&shared->lock);
+}
+
+enum cf_relay_budget_kind cf_relay_shared_spent(
+	struct cf_relay_shared *shared, const struct cf_relay_party *party)
+{
+	enum cf_relay_budget_kind kind;
+
+	pthread_mutex_lock(&shared->lock);
+	kind = cf_relay_ledger_spent(shared->ledger, party, period_now(shared));
+	pthread_mutex_unlock(&shared->lock);
+	return kind;
+}
+
+void cf_relay_shared_look(struct cf_relay_shared *shared, struct cf_view resource,
+	struct cf_view user, struct cf_relay_account *ret_account)
+{
+	pthread_mutex_lock(&shared->lock);
+	cf_relay_ledger_look(shared->ledger, resource, user, period_now(shared), ret_account);
+	pthread_mutex_unlock(&shared->lock);
 }
 
 /* Reservations */

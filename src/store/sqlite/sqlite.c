@@ -40,6 +40,7 @@ static const char *const SCHEMA[] = {
 	"CREATE INDEX usage_end ON usage(end_ms);"
 	"CREATE INDEX usage_open ON usage(call_id) WHERE ended=0;"
 	"CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
+	"CREATE TABLE budgets(raw_id TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 struct sql {
@@ -109,6 +110,11 @@ static const struct sql WRITES[CF_STORE_N_WRITES] = {
 		" (SELECT id FROM calls WHERE ended_ms<?1)",
 		"DELETE FROM calls WHERE ended_ms<?1"},
 	[CF_STORE_PRUNE_USAGE] = {1, "DELETE FROM usage WHERE ended=1 AND end_ms<?1", NULL},
+	[CF_STORE_BUDGET_PUT] = {2,
+		"INSERT INTO budgets VALUES(?1,?2) ON CONFLICT(raw_id) DO UPDATE SET"
+		" bytes=excluded.bytes",
+		NULL},
+	[CF_STORE_BUDGET_DELETE] = {1, "DELETE FROM budgets WHERE raw_id=?1", NULL},
 };
 
 #define USAGE_FILTER                                                  \
@@ -172,6 +178,18 @@ static const struct sql READS[CF_STORE_N_READS] = {
 	[CF_STORE_USAGE_ENDED] = {5,
 		"SELECT * FROM usage WHERE ended=1 AND end_ms>=?1 AND end_ms<?2"
 		" AND (?3 IS NULL OR (end_ms,id)>(?3,?4)) ORDER BY end_ms,id LIMIT ?5",
+		NULL},
+	[CF_STORE_BUDGETS_ALL] = {2,
+		"SELECT raw_id,bytes FROM budgets WHERE raw_id>?1 ORDER BY raw_id LIMIT ?2", NULL},
+	[CF_STORE_RELAYED_BY_USER] = {3,
+		"SELECT user,resource,sum(peer_in_bytes+peer_out_bytes) FROM usage"
+		" WHERE start_ms>=?1 AND kind='relay' AND user>?2"
+		" GROUP BY user ORDER BY user LIMIT ?3",
+		NULL},
+	[CF_STORE_RELAYED_BY_CALL] = {2,
+		"SELECT call_id,resource,sum(peer_in_bytes+peer_out_bytes) FROM usage"
+		" WHERE call_id IN (SELECT id FROM calls WHERE ended_ms IS NULL AND id>?1)"
+		" AND kind='relay' GROUP BY call_id ORDER BY call_id LIMIT ?2",
 		NULL},
 };
 

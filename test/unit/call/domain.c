@@ -27,6 +27,40 @@ static enum cf_call_state state_of(const char *call_id)
 	return view.state;
 }
 
+/* ---- budgets ---- */
+
+static void budget_low(void **state)
+{
+	struct cf_call_endpoint *alice = world_device(&w, ALICE, "Alice");
+	struct cf_call_endpoint *bob = world_device(&w, BOB, "Bob");
+	struct cf_call_budget_low low = {"user", BOB, 80, 100};
+
+	(void)state;
+	assert_int_equal(world_call(&w, alice, BOB, id), 0);
+	world_expect(&w, bob, CF_CALL_EV_INCOMING);
+	cf_call_relay_budget_low(w.domain, id, &low, w.now); /* rings only: no part in it yet */
+	world_quiet(&w);
+	assert_int_equal(cf_call_accept(w.domain, id, bob, "answer", w.now), 0);
+	world_expect(&w, alice, CF_CALL_EV_ACCEPTED);
+	cf_call_relay_budget_low(w.domain, id, &low, w.now);
+	world_expect(&w, bob, CF_CALL_EV_BUDGET_LOW);
+	world_quiet(&w);
+	low.budget = "call";
+	cf_call_relay_budget_low(w.domain, id, &low, w.now);
+	world_expect(&w, alice, CF_CALL_EV_BUDGET_LOW);
+	world_expect(&w, bob, CF_CALL_EV_BUDGET_LOW);
+	low = (struct cf_call_budget_low){"resource", ALICE, 80, 100};
+	cf_call_relay_budget_low(w.domain, id, &low, w.now);
+	world_expect(&w, alice, CF_CALL_EV_BUDGET_LOW);
+	world_quiet(&w);
+	assert_int_equal(cf_call_hangup(w.domain, id, bob, false, NULL, w.now), 0);
+	world_ended(&w, alice, CF_CALL_EV_ENDED, 0, 0);
+	world_ended(&w, bob, CF_CALL_EV_ENDED, 0, 0);
+	cf_call_relay_budget_low(w.domain, id, &low, w.now);
+	cf_call_relay_budget_low(w.domain, "nothing", &low, w.now);
+	world_quiet(&w);
+}
+
 /* ---- answering ---- */
 
 static void accepted(void **state)
@@ -770,6 +804,7 @@ static void oom(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(budget_low),
 		TEST(accepted),
 		TEST(first_device_wins),
 		TEST(own_devices),

@@ -254,6 +254,51 @@ static void usage(void **state)
 	assert_int_equal(query(CF_STORE_USAGE_GET, all, 9).n_rows, 1); /* y has not ended */
 }
 
+static void budgets(void **state)
+{
+	struct cf_store_batch *batch = cf_store_batch_new(store);
+	struct cf_store_value all[] = {T(""), I(10)}, behind[] = {T("a"), I(10)};
+
+	(void)state;
+	ADD(batch, CF_STORE_BUDGET_PUT, T("a"), I(5));
+	ADD(batch, CF_STORE_BUDGET_PUT, T("b"), I(6));
+	ADD(batch, CF_STORE_BUDGET_PUT, T("a"), I(7));
+	assert_int_equal(commit(batch), 0);
+	expect_query(CF_STORE_BUDGETS_ALL, all, 2, "a|7|b|6|");
+	expect_query(CF_STORE_BUDGETS_ALL, behind, 2, "b|6|");
+	batch = cf_store_batch_new(store);
+	ADD(batch, CF_STORE_BUDGET_DELETE, T("a"));
+	assert_int_equal(commit(batch), 0);
+	expect_query(CF_STORE_BUDGETS_ALL, all, 2, "b|6|");
+}
+
+/* Of a period, and of calls that go on. */
+static void relayed(void **state)
+{
+	struct cf_store_batch *batch = cf_store_batch_new(store);
+	struct cf_store_value users[] = {I(10), T(""), I(10)}, later[] = {I(11), T(""), I(10)},
+			      behind[] = {I(0), T("u"), I(10)}, calls[] = {T(""), I(10)};
+
+	(void)state;
+	put_usage(batch, "x", 120, 9);
+	put_usage(batch, "y", 60, 7);
+	ADD(batch, CF_STORE_USAGE_PUT, T("z"), T("leg"), T("c"), T("r"), T("v"), T("e"), T(NULL),
+		I(20), I(50), I(1), I(0), I(0), I(9), I(9), I(9), I(9), I(0), I(0), I(0), I(0));
+	assert_int_equal(commit(batch), 0);
+	expect_query(CF_STORE_RELAYED_BY_USER, users, 3, "u|r|10|");
+	expect_query(CF_STORE_RELAYED_BY_USER, later, 3, "");
+	expect_query(CF_STORE_RELAYED_BY_USER, behind, 3, "");
+	expect_query(CF_STORE_RELAYED_BY_CALL, calls, 2, "");
+	batch = cf_store_batch_new(store);
+	ADD(batch, CF_STORE_CALL_PUT, T("c"), T("u"), T("v"), I(5), T(NULL), T("{}"));
+	assert_int_equal(commit(batch), 0);
+	expect_query(CF_STORE_RELAYED_BY_CALL, calls, 2, "c|r|10|");
+	batch = cf_store_batch_new(store);
+	ADD(batch, CF_STORE_CALL_PUT, T("c"), T("u"), T("v"), I(5), I(6), T("{}"));
+	assert_int_equal(commit(batch), 0);
+	expect_query(CF_STORE_RELAYED_BY_CALL, calls, 2, "");
+}
+
 static void usage_pages_and_sums(void **state)
 {
 	struct cf_store_batch *batch = cf_store_batch_new(store);
@@ -487,6 +532,8 @@ int main(void)
 		TEST(endpoints),
 		TEST(calls),
 		TEST(usage),
+		TEST(budgets),
+		TEST(relayed),
 		TEST(usage_pages_and_sums),
 		TEST(usage_recovered),
 		TEST(one_bad_batch),
