@@ -38,6 +38,7 @@ struct cf_loop {
 	/* The events of this turn: cf_io_stop() blanks those of a watcher that went away. */
 	struct epoll_event events[EVENTS_PER_TURN];
 	int n_events;
+	bool mailed; /* something may lie in the mailbox: a turn without mail takes no lock */
 	pthread_mutex_t lock;    /* LOCK: the mailbox only, held for a few instructions */
 	struct mail *mail_first; /* LOCK: lock */
 	struct mail **mail_last; /* LOCK: lock */
@@ -46,12 +47,13 @@ struct cf_loop {
 
 static void on_wake(struct cf_io *io, unsigned events, void *arg)
 {
+	struct cf_loop *loop = arg;
 	uint64_t count;
 
 	(void)events;
-	(void)arg;
 	while (read(io->fd, &count, sizeof(count)) > 0)
 		;
+	loop->mailed = true;
 }
 
 struct cf_loop *cf_loop_new(void)
@@ -69,7 +71,7 @@ struct cf_loop *cf_loop_new(void)
 	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	loop->wake.fd = wake_fd;
 	if (loop->epoll_fd < 0 || wake_fd < 0 ||
-		cf_io_start(&loop->wake, loop, wake_fd, CF_IO_READ, on_wake, NULL) < 0)
+		cf_io_start(&loop->wake, loop, wake_fd, CF_IO_READ, on_wake, loop) < 0)
 		return cf_loop_free(loop);
 	return loop;
 }
@@ -377,6 +379,7 @@ static void run_mail(struct cf_loop *loop)
 {
 	struct mail *mail;
 
+	loop->mailed = false;
 	pthread_mutex_lock(&loop->lock);
 	mail = loop->mail_first;
 	loop->mail_first = NULL;
@@ -484,7 +487,8 @@ int cf_loop_run_once(struct cf_loop *loop, int timeout_ms)
 	cf_loop_update_now(loop);
 	cf_pace_turn(&loop->pace, n < 0 ? 0 : (uint32_t)n, loop->now_us);
 	run_watchers(loop, n < 0 ? 0 : n);
-	run_mail(loop);
+	if (loop->mailed)
+		run_mail(loop);
 	run_timers(loop);
 	run_deferred(loop);
 	return 0;
