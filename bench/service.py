@@ -17,6 +17,7 @@ from signed import signature  # noqa: E402
 
 CALLING = "/calling/2026-11-01"
 WAIT_S = 60
+PATIENCE_S = 60
 DATA, HEADERS, SETTINGS, WINDOW_UPDATE = 0, 1, 4, 8
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 
@@ -213,9 +214,16 @@ class Service:
     def user(self, connection):
         """(raw id, token)"""
         target, body = "/identities?api-version=2023-10-01", b'{"createTokenWithScopes":["voip"]}'
-        answer = connection.request("POST", target, None, raw=body,
-                                    more=signature(self.host, self.daemon.key, "POST", target, body))
-        return answer["identity"]["id"], answer["accessToken"]["token"]
+        for last in (False,) * PATIENCE_S + (True,):
+            try:
+                answer = connection.request("POST", target, None, raw=body,
+                                            more=signature(self.host, self.daemon.key, "POST", target, body))
+                return answer["identity"]["id"], answer["accessToken"]["token"]
+            except RuntimeError as error:  # the service limits how many users are made in a time
+                if last or "TooManyRequests" not in str(error):
+                    raise
+                time.sleep(1)
+        return None
 
     def cpu_us(self):
         """CPU time of all its threads so far, to the microsecond."""

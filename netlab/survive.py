@@ -6,7 +6,9 @@ A trial is one call of some 10 to 20 s and its steps. For each step both ends' r
 stretch of what the other said that was not heard. What the lab itself made impossible (a cable that was out for 3 s,
 a relay that was down) is taken off; the rest has a bar, and so has the path at the end of the step.
 """
+import itertools
 import os
+import random
 import time
 from dataclasses import dataclass, field, replace
 
@@ -47,6 +49,7 @@ class Stage:
     a: object
     b: object
     annex: object = None
+    subnets: object = field(default_factory=lambda: itertools.count(77))
 
 
 @dataclass
@@ -80,7 +83,7 @@ def cable(seconds):
 
 
 def new_subnet(stage):
-    stage.desk.lab.readdress(stage.a, "192.168.77.0/24")
+    stage.desk.lab.readdress(stage.a, f"192.168.{next(stage.subnets)}.0/24")
 
 
 def new_interface(stage):
@@ -116,7 +119,8 @@ def all_trials():
         reboots("symmetric", expect.RELAY_UDP),
         trial("udp-cut", *pair, ALL_DIRECT, 18, Step(2, "UDP is cut", cut(True), expect.RELAY_TCP),
               Step(6, "UDP is back", cut(False), ALL_DIRECT), telling=True),
-        trial("cable", *pair, ALL_DIRECT, 15, Step(2, "the cable is out for 3 s", cable(3), ALL_DIRECT)),
+        trial("cable", *pair, ALL_DIRECT, 21, Step(2, "the cable is out for 3 s", cable(3), ALL_DIRECT),
+              Step(8, "the cable is out for 1.3 s", cable(1.3), ALL_DIRECT)),
         trial("new-subnet", *pair, ALL_DIRECT, 13, Step(2, "a's address changes", new_subnet, ALL_DIRECT)),
         trial("new-interface", *pair, ALL_DIRECT, 13, Step(2, "a's interface changes", new_interface, ALL_DIRECT), telling=True),
         trial("new-subnet-relayed", "symmetric", "symmetric", expect.RELAY_UDP, 9,
@@ -130,7 +134,27 @@ def all_trials():
     ]
 
 
-def choose(only, telling):
+STORM_EVENTS, STORM_S = 6, 8
+
+
+def storm(seed):
+    """One thing after another, drawn by lot; the same ones for the same seed."""
+    lot, is_cut, steps = random.Random(seed), False, []
+    things = {"a's NAT reboots": reboot("a"), "b's NAT reboots": reboot("b"), "the cable is out for 1 s": cable(1),
+              "a's address changes": new_subnet, "the server is killed and started again": restart, "UDP": None}
+    for i in range(STORM_EVENTS):
+        what = lot.choice(list(things))
+        act = things[what]
+        if not act:
+            is_cut = not is_cut
+            what, act = ("UDP is cut", cut(True)) if is_cut else ("UDP is back", cut(False))
+        steps.append(Step(2 + i * STORM_S, what, act, expect.RELAY_TCP if is_cut else ALL_DIRECT))
+    return trial(f"storm-{seed}", "port-restricted", "port-restricted", ALL_DIRECT, 2 + STORM_EVENTS * STORM_S, *steps)
+
+
+def choose(only, telling, seeds=()):
+    if seeds:
+        return [storm(seed) for seed in seeds]
     trials = all_trials()
     names = {trial.name: trial for trial in trials}
     if only:

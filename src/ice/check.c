@@ -372,10 +372,17 @@ static void learn_local(
 		agent->out_selected = true;
 }
 
+/* Of two samples the lesser: one that an outage or ARP held up says nothing about the way, and
+ * doubt would come late for minutes. */
 static void measure(struct ice_pair *pair, uint64_t sample_us)
 {
+	uint64_t last_us = pair->rtt_last_us;
+
 	if (!sample_us)
 		sample_us = 1;
+	pair->rtt_last_us = sample_us;
+	if (last_us && last_us < sample_us)
+		sample_us = last_us;
 	pair->rtt_us = pair->rtt_us ? (7 * pair->rtt_us + sample_us) / 8 : sample_us;
 }
 

@@ -138,9 +138,9 @@ struct ice_pair {
 	uint64_t created_us, first_request_us, first_response_us;
 	uint64_t try_from_us; /* start of the time that this pair is given */
 	uint64_t last_sent_us, last_rx_us, last_consent_us, last_check_us;
-	uint64_t next_us;    /* next check of a pair that is not valid */
-	uint64_t consent_us; /* next consent check or keep-alive of a valid one */
-	uint64_t rtt_us;
+	uint64_t next_us;             /* next check of a pair that is not valid */
+	uint64_t consent_us;          /* next consent check or keep-alive of a valid one */
+	uint64_t rtt_us, rtt_last_us; /* smoothed, and the last sample */
 	unsigned ring_next;
 	struct ice_check ring[ICE_RING];
 };

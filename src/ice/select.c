@@ -94,7 +94,7 @@ void ice_pair_lost(struct cf_ice_agent *agent, struct ice_pair *pair)
 	pair->nominated = pair->nominate_on_success = false;
 	pair->state = CF_ICE_PAIR_FAILED;
 	pair->error = CF_ICE_PAIR_LOST;
-	pair->rtt_us = 0;
+	pair->rtt_us = pair->rtt_last_us = 0;
 	pair->losses++;
 	ice_pair_restart_tries(agent, pair);
 	if (agent->selected == pair)

@@ -10,6 +10,8 @@
 #define MAX_LATE_FRAMES 5         /* concealed in a row before we call it a pause */
 #define MAX_SEQ_JUMP 1000         /* packets; beyond it the stream has restarted */
 #define MAX_TS_JUMP_US 1000000    /* the same for the timestamp against the arrival */
+#define MAX_PACKET_US 120000      /* of sound; RFC 6716 section 2.1.4 */
+#define STALE_US 200000           /* above target: not worth hearing any more */
 #define MUST_ACCELERATE_US 120000 /* above target: do it even where it is heard */
 #define MUST_EXPAND_US 60000      /* below target */
 
@@ -161,16 +163,20 @@ static void begin_stream(struct cf_jitter *j, uint32_t ssrc, uint16_t seq)
 	j->jump_seq = -1;
 }
 
-/* Whether number or timestamp are nowhere near what is known. */
-static bool is_jump(const struct cf_jitter *j, int64_t seq, int64_t rel_us, bool audio)
+/* Whether number or timestamp are nowhere near what is known. A timestamp that goes with its number
+ * has not jumped, however late it comes. */
+static bool is_jump(const struct cf_jitter *j, const struct slot *packet, int64_t rel_us)
 {
-	int64_t off = seq - j->high_seq;
+	int64_t ahead = packet->seq - j->high_seq, off, more_us;
 
-	if (off > MAX_SEQ_JUMP || off < -MAX_SEQ_JUMP)
+	if (ahead > MAX_SEQ_JUMP || ahead < -MAX_SEQ_JUMP)
 		return true;
-	if (!audio || !j->delay.started)
+	if (!packet->len || !j->delay.started)
 		return false;
 	off = rel_us - cf_jitter_delay_min(&j->delay);
+	more_us = ts_us(j, packet->ts - j->high_ts);
+	if (j->has_ts && ahead > 0 && more_us > 0 && more_us <= ahead * MAX_PACKET_US)
+		return false;
 	return off > MAX_TS_JUMP_US || off < -MAX_TS_JUMP_US;
 }
 
@@ -224,7 +230,7 @@ int cf_jitter_put(struct cf_jitter *jitter, uint32_t ssrc, uint16_t seq, uint32_
 		packet.seq = j->high_seq + (int16_t)(seq - (uint16_t)j->high_seq);
 		packet.ts = j->has_ts ? j->high_ts + (int32_t)(ts - (uint32_t)j->high_ts) : ts;
 		rel_us = (int64_t)now_us - ts_us(j, packet.ts);
-		if (again || !is_jump(j, packet.seq, rel_us, payload.len))
+		if (again || !is_jump(j, &packet, rel_us))
 			break;
 		if (j->jump_seq != seq) {
 			j->jump_seq = (uint16_t)(seq + 1);
@@ -267,6 +273,19 @@ static struct slot *first_held(struct cf_jitter *j)
 			return slot;
 	}
 	return NULL;
+}
+
+/* What an outage held back is history when it comes: people talk about now. */
+static struct slot *skip_stale(struct cf_jitter *j, struct slot *slot, uint64_t now_us)
+{
+	while (slot && slot->seq < j->high_seq &&
+		delay_of(j, slot->ts, now_us) > target_us(j) + STALE_US) {
+		slot->used = false;
+		j->next_seq = slot->seq + 1;
+		j->stats.dropped++;
+		slot = first_held(j);
+	}
+	return slot;
 }
 
 static void decide_stretch(const struct cf_jitter *j, struct cf_jitter_frame *frame)
@@ -331,7 +350,7 @@ enum cf_jitter_result cf_jitter_get(
 	struct cf_jitter *jitter, uint64_t now_us, struct cf_jitter_frame *ret_frame)
 {
 	struct cf_jitter *j = jitter;
-	struct slot *slot = j->have_stream ? first_held(j) : NULL;
+	struct slot *slot = j->have_stream ? skip_stale(j, first_held(j), now_us) : NULL;
 	bool due;
 	int64_t gap;
 

@@ -11,6 +11,7 @@
 #define START_N 5        /* the first packets weigh 1/6, 1/7, ... */
 #define URGENT 4
 #define LATE_SHARE 0.03f
+#define OUTAGE_MAX_US CF_US_PER_S /* for so long held back packets may come in */
 
 void cf_jitter_delay_init(struct cf_jitter_delay *d)
 {
@@ -20,7 +21,7 @@ void cf_jitter_delay_init(struct cf_jitter_delay *d)
 
 void cf_jitter_delay_rebase(struct cf_jitter_delay *d)
 {
-	d->started = false;
+	d->started = d->outage = false;
 }
 
 int64_t cf_jitter_delay_min(const struct cf_jitter_delay *d)
@@ -67,11 +68,29 @@ static void track_min(struct cf_jitter_delay *d, int64_t rel_us, uint64_t now_us
 	}
 }
 
+static bool held_back(struct cf_jitter_delay *d, int64_t rel_us, uint64_t now_us)
+{
+	int64_t late = d->started ? rel_us - cf_jitter_delay_min(d) : 0;
+
+	if (!d->outage && late > CF_JITTER_BUCKETS * CF_JITTER_BUCKET_US) {
+		d->outage = true;
+		d->outage_us = now_us;
+	} else if (d->outage && late <= cf_jitter_delay_target_us(d)) {
+		d->outage = false;
+	} else if (d->outage && now_us - d->outage_us > OUTAGE_MAX_US) {
+		cf_jitter_delay_rebase(d);
+	}
+	return d->outage;
+}
+
 void cf_jitter_delay_add(struct cf_jitter_delay *d, int64_t rel_us, bool urgent, uint64_t now_us)
 {
-	float share = 1.0f / (float)++d->n;
 	int64_t bucket;
+	float share;
 
+	if (held_back(d, rel_us, now_us))
+		return;
+	share = 1.0f / (float)++d->n;
 	track_min(d, rel_us, now_us);
 	bucket = (rel_us - d->origin) / CF_JITTER_BUCKET_US;
 	if (bucket >= CF_JITTER_BUCKETS)

@@ -18,7 +18,9 @@ struct cf_jitter_delay {
 	int64_t window_min; /* least relative delay since window_us */
 	int64_t last_min;   /* of the window before */
 	uint64_t window_us;
-	int64_t origin; /* relative delay that bucket 0 stands for */
+	int64_t origin;     /* relative delay that bucket 0 stands for */
+	bool outage;        /* what an outage held back is coming in */
+	uint64_t outage_us; /* since when */
 	uint32_t n;
 	float weight[CF_JITTER_BUCKETS]; /* sums to 1 */
 };
@@ -30,7 +32,9 @@ void cf_jitter_delay_init(struct cf_jitter_delay *d);
 void cf_jitter_delay_rebase(struct cf_jitter_delay *d);
 
 /** Takes in the relative delay (arrival minus timestamp, any origin) of a packet; urgent ones,
- * which came too late to be played, weigh more. */
+ * which came too late to be played, weigh more. Packets later than the histogram is long were held
+ * back by an outage: they and those that follow until one is in time say nothing about jitter.
+ * When that lasts for a second the way has become longer: a new time base. */
 void cf_jitter_delay_add(struct cf_jitter_delay *d, int64_t rel_us, bool urgent, uint64_t now_us);
 
 /** Relative delay of the fastest packet. */

@@ -282,6 +282,24 @@ static void refusal_is_soft(void **state)
 	cf_ice_agent_free(agent);
 }
 
+/* An answer that something on the way held up is no measure of the way. */
+static void held_up_answer(void **state)
+{
+	struct cf_ice_agent *agent = begin(true);
+	uint64_t now = T0 + 4000;
+	size_t n;
+
+	(void)state;
+	add(agent, CF_ICE_HOST, PEER, T0);
+	assert_true(peer_answer(agent, &out, 0, NULL, &good, now));
+	for (peer_drain(agent, &out, now), n = out.n; out.n == n; now += 10000)
+		peer_run(agent, &out, &now, now + 10000);
+	assert_true(now < T0 + 10000000);
+	assert_true(peer_answer(agent, &out, n, NULL, &good, now + 400000));
+	assert_int_equal(first(agent).rtt_us, 4000);
+	cf_ice_agent_free(agent);
+}
+
 /* A late answer to an early transmission counts, and measures right. */
 static void late_answer(void **state)
 {
@@ -512,6 +530,7 @@ int main(void)
 		cmocka_unit_test(nomination_is_repeated),
 		cmocka_unit_test(answers_that_do_not_count),
 		cmocka_unit_test(refusal_is_soft),
+		cmocka_unit_test(held_up_answer),
 		cmocka_unit_test(late_answer),
 		cmocka_unit_test(peer_reflexive_local),
 		cmocka_unit_test(trouble),

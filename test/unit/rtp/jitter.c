@@ -337,6 +337,64 @@ static void pause_and_resume(void **state)
 	cf_jitter_free(run.j);
 }
 
+/* From the 150th packet on, all that was sent in so many frames comes in when they are over. */
+static uint32_t outage_frames;
+
+static int held_back(struct run *run, uint32_t n)
+{
+	uint32_t past = n - 150;
+
+	(void)run;
+	if (n < 150 || past >= outage_frames)
+		return 30 * MS;
+	return (int)((outage_frames - past) * 20 * MS + past); /* in order */
+}
+
+/* What comes in late in one go is history: soon after it people hear each other as before. */
+static void outage(void **state)
+{
+	(void)state;
+	for (outage_frames = 35; outage_frames <= 240; outage_frames += 41) {
+		struct cf_jitter_stats s;
+		struct run run;
+
+		run_init(&run, held_back);
+		run_for(&run, 3000 + outage_frames * 20);
+		count_from_here(&run);
+		run_for(&run, 1000);
+		s = stats_of(&run);
+		assert_int_equal(s.restarts, 0);
+		assert_true(s.delay_ms <= 80);
+		assert_true(s.target_ms <= 80);
+		assert_true(run.last_n >= run.sent - 6);
+		assert_true(run.packets >= 45 && run.late + run.silence <= 3);
+		assert_int_equal(run.out_of_order, 0);
+		cf_jitter_free(run.j);
+	}
+}
+
+static int longer_way(struct run *run, uint32_t n)
+{
+	(void)run;
+	return n >= 150 ? (int)(900 * MS) : (int)(30 * MS);
+}
+
+/* A way that became longer is no outage: within seconds it is played as any other. */
+static void longer_way_is_learnt(void **state)
+{
+	struct run run;
+
+	(void)state;
+	run_init(&run, longer_way);
+	run_for(&run, 6500);
+	count_from_here(&run);
+	run_for(&run, 2000);
+	assert_true(run.packets >= 95);
+	assert_true(run.lost + run.late + run.silence <= 5);
+	assert_true(stats_of(&run).delay_ms <= 100);
+	cf_jitter_free(run.j);
+}
+
 static void restarts(void **state)
 {
 	struct run run;
@@ -455,6 +513,8 @@ int main(void)
 		cmocka_unit_test(bursts),
 		cmocka_unit_test(drift),
 		cmocka_unit_test(pause_and_resume),
+		cmocka_unit_test(outage),
+		cmocka_unit_test(longer_way_is_learnt),
 		cmocka_unit_test(restarts),
 		cmocka_unit_test(numbers_without_audio),
 		cmocka_unit_test(limits),
