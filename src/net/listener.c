@@ -396,6 +396,13 @@ static void on_acceptable(struct cf_io *io, unsigned events, void *arg)
 	}
 }
 
+static int share_port(const struct cf_listener *l)
+{
+	int on = 1;
+
+	return setsockopt(l->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
 static int bind_and_listen(struct cf_listener *l)
 {
 	struct sockaddr_storage sa;
@@ -408,9 +415,13 @@ static int bind_and_listen(struct cf_listener *l)
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (sa.ss_family == AF_INET6)
 		setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (l->o.reuse_port && setsockopt(l->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+	if (l->o.reuse_port && !l->o.claim_port && share_port(l) < 0)
 		return cf_err_from_errno(errno);
-	if (bind(l->fd, (struct sockaddr *)&sa, len) < 0 || listen(l->fd, l->o.backlog) < 0)
+	if (bind(l->fd, (struct sockaddr *)&sa, len) < 0)
+		return cf_err_from_errno(errno);
+	if (l->o.claim_port && share_port(l) < 0) /* bound alone; now others of ours may join */
+		return cf_err_from_errno(errno);
+	if (listen(l->fd, l->o.backlog) < 0)
 		return cf_err_from_errno(errno);
 	len = sizeof(sa);
 	if (getsockname(l->fd, (struct sockaddr *)&sa, &len) < 0)

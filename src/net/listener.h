@@ -35,8 +35,9 @@ typedef void cf_listener_fn(struct cf_listener *listener, enum cf_listener_class
 	struct cf_stream *stream, void *arg);
 
 struct cf_listener_options {
-	struct cf_addr bind; /* port 0: the kernel chooses */
-	bool reuse_port;
+	struct cf_addr bind;      /* port 0: the kernel chooses */
+	bool reuse_port;          /* one listener per worker on the same port */
+	bool claim_port;          /* the first of those: fails where another program has it */
 	unsigned accept;          /* CF_LISTEN_*; others are closed (plain HTTP gets a 400) */
 	struct cf_tls *tls;       /* needed for the TLS classes. Keeps a reference */
 	size_t max_conns;         /* open at once, handed over ones included (default 20000) */

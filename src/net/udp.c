@@ -101,7 +101,7 @@ static int set_options(struct cf_udp *udp, const struct cf_udp_options *o)
 {
 	int err = 0;
 
-	if (o->reuse_port)
+	if (o->reuse_port && !o->claim_port)
 		err = set_flag(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	/* Sizes are wishes: the kernel cuts them to its own limits. */
 	if (!err && o->recv_buffer)
@@ -181,6 +181,8 @@ int cf_udp_open(struct cf_udp **ret_udp, struct cf_loop *loop, const struct cf_u
 	err = udp->fd < 0 ? cf_err_from_errno(errno) : set_options(udp, options);
 	if (!err)
 		err = bind_socket(udp, &options->bind);
+	if (!err && options->claim_port) /* bound alone; from now on others of ours may join */
+		err = set_flag(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	return start(ret_udp, udp, err);
 }
 

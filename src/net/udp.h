@@ -47,6 +47,7 @@ typedef void cf_udp_error_fn(struct cf_udp *udp, const struct cf_addr *dest, int
 struct cf_udp_options {
 	struct cf_addr bind; /* port 0: the kernel chooses */
 	bool reuse_port;     /* one socket per worker on the same port */
+	bool claim_port;     /* the first of those: fails where another program has the port */
 	bool pktinfo;        /* report and choose the local address (sockets bound to a wildcard) */
 	bool v6_only;        /* a wildcard IPv6 socket refuses IPv4 (default: yes, by _defaults) */
 	int recv_buffer;     /* bytes asked of the kernel, 0: its default */

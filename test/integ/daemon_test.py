@@ -90,14 +90,30 @@ def bad_configuration(folder, _):
     assert status == 2 and "callflowd.yaml:" in err, err
 
 
+def shares(kind):
+    """A socket of another program that would share its port, as a second daemon would."""
+    other = socket.socket(socket.AF_INET, kind)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    other.bind(("127.0.0.1", 0))
+    if kind == socket.SOCK_STREAM:
+        other.listen()
+    return other
+
+
 def port_in_use(folder, _):
     """a port that is in use: the error names the address, exit status 1"""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        for key in ("listen.https", "listen.turn_tls", "listen.stun"):
-            settings = [row for row in PORTS if not row.startswith(key)]
-            status, out, err = callflowd(folder, *dev(folder, *settings, f"{key}=127.0.0.1:{port}"))
-            assert status == 1 and not out and f"127.0.0.1:{port}" in err and "in use" in err.lower(), (key, status, err)
+    for make, *keys in ((lambda: socket.create_server(("127.0.0.1", 0)), "listen.https", "listen.turn_tls", "listen.stun"),
+                        (lambda: shares(socket.SOCK_STREAM), "listen.https", "listen.turn_tls", "listen.stun"),
+                        (lambda: shares(socket.SOCK_DGRAM), "listen.turn_tls", "listen.stun")):
+        with make() as other:
+            refused(folder, other.getsockname()[1], keys)
+
+
+def refused(folder, port, keys):
+    for key in keys:
+        settings = [row for row in PORTS if not row.startswith(key)]
+        status, out, err = callflowd(folder, *dev(folder, *settings, f"{key}=127.0.0.1:{port}"))
+        assert status == 1 and not out and f"127.0.0.1:{port}" in err and "in use" in err.lower(), (key, status, err)
 
 
 def state_in_use(folder, _):

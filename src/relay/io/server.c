@@ -203,6 +203,12 @@ static void on_stream(struct cf_listener *listener, enum cf_listener_class cls,
 	(void)cf_relay_server_adopt(arg, stream);
 }
 
+/* The lock is held. The first worker claims the ports, the others join. */
+static bool is_first(const struct cf_relay_server *server)
+{
+	return !server->shared->workers[0].server;
+}
+
 static int open_udp(struct cf_relay_server *server, struct cf_udp **ret_udp,
 	const struct cf_addr *addr, bool plain)
 {
@@ -211,6 +217,7 @@ static int open_udp(struct cf_relay_server *server, struct cf_udp **ret_udp,
 	cf_udp_options_defaults(&options);
 	options.bind = *addr;
 	options.reuse_port = true;
+	options.claim_port = is_first(server);
 	options.pktinfo = is_wildcard(addr); /* the answer leaves from where it was asked */
 	options.recv_buffer = options.send_buffer = LISTEN_BUFFER;
 	options.recv = plain ? on_datagrams : on_secure_datagrams;
@@ -226,6 +233,7 @@ static int open_stream(struct cf_relay_server *server, struct cf_listener **ret_
 	cf_listener_options_defaults(&options);
 	options.bind = *addr;
 	options.reuse_port = true;
+	options.claim_port = is_first(server);
 	options.accept = plain ? CF_LISTEN_TURN_TCP : 0;
 	if (server->tls)
 		options.accept |= CF_LISTEN_TURN_TLS;
@@ -278,7 +286,8 @@ static void open_alternates(struct cf_relay_server *server)
 	for (size_t i = 0; i < server->shared->config.n_listen; i++) {
 		struct cf_addr addr = server->shared->listen[i];
 
-		if (addr.port == UINT16_MAX)
+		if (addr.port == UINT16_MAX ||
+			(!is_first(server) && !server->shared->workers[0].server->alternate[i]))
 			continue;
 		addr.port++;
 		(void)!open_udp(server, &server->alternate[i], &addr, true);
