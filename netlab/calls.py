@@ -102,13 +102,17 @@ class Desk:
     settings = ()  # of the daemon, beside those of the lab
 
     addresses = (*SERVER[:1], SERVER6)  # that the daemon calls its own
+    console = "srv"  # where the administrator sits
 
     def __init__(self, build, folder):
         self.build, self.folder = build, folder
-        self.lab = Lab()
+        self.lab = self.make_lab()
         self.daemon = None
         self.relay = None
         self.ready = {}
+
+    def make_lab(self):
+        return Lab()
 
     def close(self):
         self.lab.close()
@@ -146,7 +150,7 @@ class Desk:
         """Runs an administrator's command beside the daemon; the JSON objects it answers with."""
         env = {"CALLFLOW_CONNECTION_STRING": self.ready["connectionString"], "CALLFLOW_CA": self.ready["ca"]}
         log = os.path.join(self.folder, f"{self.lab.name}-{words[0]}.log")
-        program = Program(self.lab, "srv", [os.path.join(self.build, "callflow"), *words, "--json"], env, log)
+        program = Program(self.lab, self.console, [os.path.join(self.build, "callflow"), *words, "--json"], env, log)
         if program.finish(COMMAND_S) != 0:
             raise RuntimeError(f"callflow {' '.join(words)}: {' | '.join(program.last_words())}")
         return program.events

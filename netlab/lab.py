@@ -25,6 +25,7 @@ import nat
 
 SERVER = ["31.7.0.10", "31.7.0.11"]
 SERVER6 = "2a05:7::10"
+CLOUD = ["10.7.0.10", "10.7.0.11"]  # the same two, behind a 1:1 NAT
 PREFIX = "cfnet"
 CLONE_NEWNET = 0x40000000
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -71,7 +72,7 @@ class Carrier:
 class Lab:
     """The namespaces of one lab. Names given to its methods are short: `a`, `a-home`, `srv`."""
 
-    def __init__(self):
+    def __init__(self, cloud=False):
         self.name = f"{PREFIX}{os.getpid()}n{next(numbers)}"
         self.closed = ending.is_set()
         self.lock = threading.Lock()  # the main thread may close a lab that another one is building
@@ -81,10 +82,33 @@ class Lab:
         labs.append(self)
         self.space("core", forward=True)
         self.space("srv")
+        if cloud:
+            self.cloud()
+            return
         self.link(("core", "srv"), ("srv", "eth0"))
         self.address("core", "srv", "31.7.0.1/24", "2a05:7::1/64")
         self.address("srv", "eth0", *(f"{a}/24" for a in SERVER), f"{SERVER6}/64")
         self.route("srv", "31.7.0.1", "2a05:7::1")
+
+    def cloud(self):
+        """Hangs the server behind a cloud's 1:1 NAT: it has the addresses of CLOUD, the world knows those of SERVER,
+        and what it sends to these itself does not come back."""
+        self.space("cloud", forward=True)
+        self.link(("core", "srv"), ("cloud", "wan"))
+        self.link(("cloud", "lan"), ("srv", "eth0"))
+        self.address("core", "srv", "31.7.0.1/24")
+        self.address("cloud", "wan", *(f"{a}/24" for a in SERVER))
+        self.address("cloud", "lan", "10.7.0.1/24")
+        self.address("srv", "eth0", *(f"{a}/24" for a in CLOUD))
+        self.route("cloud", "31.7.0.1")
+        self.route("srv", "10.7.0.1")
+        inwards, outwards = (", ".join(f"{a} : {b}" for a, b in zip(one, two)) for one, two in ((SERVER, CLOUD), (CLOUD, SERVER)))
+        self.nft("cloud", f"""
+            table ip cloud {{
+                chain inwards {{ type nat hook prerouting priority dstnat; iifname "wan" dnat ip to ip daddr map {{ {inwards} }}; }}
+                chain outwards {{ type nat hook postrouting priority srcnat; oifname "wan" snat ip to ip saddr map {{ {outwards} }}; }}
+                chain round {{ type filter hook input priority filter; iifname "lan" ip daddr {{ {", ".join(SERVER)} }} drop; }}
+            }}""")
 
     def __enter__(self):
         return self
