@@ -189,6 +189,8 @@ static void draw_signalling(struct network *n, int side)
 	rise(n, side, SKIN_SIGNAL, n->signal_y, "l-sig");
 	if (n->story->call->side[side].service)
 		snprintf(text, sizeof(text), "inside the service");
+	else if (!n->story->call->side[side].endpoint_id)
+		snprintf(text, sizeof(text), "no device took part");
 	else
 		snprintf(text, sizeof(text), "HTTPS: %zu request%s, events", requests,
 			requests == 1 ? "" : "s");
@@ -389,7 +391,10 @@ static void draw_services(struct network *n)
 	if (!any)
 		svg_text(n->out, (struct svg_point){SVG_W / 2, n->relay_top + 46}, &small_middle,
 			SVC_W - 20,
-			offers_relay(call) ? "a relay was at hand, none was needed"
+			offers_relay(call) ? n->story->last && !n->story->last->kind &&
+							     !story_unanswered(n->story)
+						     ? "a relay was at hand, none could be reached"
+						     : "a relay was at hand, none was needed"
 			: call->side[CALLER].reported || call->side[CALLEE].reported
 				? "no relay was offered"
 				: "relays, where there is no other path");

@@ -129,15 +129,33 @@ static size_t n_better(const struct trace_path *path)
 	return n;
 }
 
+bool story_unanswered(const struct story *story)
+{
+	return story->call->reason && story->call->accepted_ms < 0 &&
+	       !(story->last && story->last->kind);
+}
+
+const char *story_no_better(const struct story *story)
+{
+	const char *allowed = story->call->ice_transport;
+
+	return allowed && strcmp(allowed, "relay") == 0
+		       ? "Only paths through a relay were allowed."
+		       : "There is no better kind of path between these addresses.";
+}
+
 /* "Host to host, 2 pairs: no answer" comes first: it is what people ask about. */
-static void say_best_failure(const struct trace_path *path, char *text, size_t cap)
+static void say_best_failure(
+	const struct story *story, const struct trace_path *path, char *text, size_t cap)
 {
 	const struct trace_pair *best = story_better(path, 0);
 	size_t n = n_better(path);
 	char more[60], local[STORY_LEG_MAX], remote[STORY_LEG_MAX], outcome[STORY_LEG_MAX];
 
 	if (!best) {
-		snprintf(text, cap, "No better kind of path exists between these addresses.");
+		snprintf(text, cap, "%s",
+			path->kind ? story_no_better(story)
+				   : "Not one pair of addresses was there to be tried.");
 		return;
 	}
 	snprintf(more, sizeof(more), "; so did %zu more", n - 1);
@@ -149,16 +167,22 @@ static void say_best_failure(const struct trace_path *path, char *text, size_t c
 void story_verdict(const struct story *story, char *text, size_t cap)
 {
 	const struct trace_path *path = story->last;
-	char more[500], rtt[40];
+	char more[500], rtt[40], reason[TRACE_TEXT_MAX(100)];
 	int n;
 
+	if (story_unanswered(story)) {
+		snprintf(text, cap, "The call was not answered: %s (%d/%d). No path was needed.",
+			trace_clean(reason, 100, story->call->reason), story->call->code,
+			story->call->subcode);
+		return;
+	}
 	if (!path) {
 		snprintf(text, cap, "%s",
 			story->call->reason ? "No device reported a path."
 					    : "No device has reported a path yet.");
 		return;
 	}
-	say_best_failure(path, more, sizeof(more));
+	say_best_failure(story, path, more, sizeof(more));
 	if (!path->kind) {
 		snprintf(text, cap, "No path was found. %s", more);
 		return;

@@ -11,7 +11,10 @@ static void title_of(const struct story *story, char *text, size_t cap)
 {
 	const struct trace_path *path = story->last;
 
-	if (!path)
+	if (story_unanswered(story))
+		snprintf(text, cap, "%s calls %s: not answered", story->name[CALLER],
+			story->name[CALLEE]);
+	else if (!path)
 		snprintf(text, cap, "%s calls %s", story->name[CALLER], story->name[CALLEE]);
 	else if (!path->kind)
 		snprintf(text, cap, "%s calls %s: no path was found", story->name[CALLER],

@@ -63,6 +63,11 @@ const char *story_cause(const char *cause);
 /** The i-th pair that would have been better than the path and did not work; NULL past the end. */
 const struct trace_pair *story_better(const struct trace_path *path, size_t i);
 
+/** Whether it ended before anybody accepted it: then there is no path to explain. */
+bool story_unanswered(const struct story *story);
+/** Why nothing better than the path was tried: a sentence. Static storage. */
+const char *story_no_better(const struct story *story);
+
 /** One or two sentences: which way, and why no better one. */
 void story_verdict(const struct story *story, char *text, size_t cap);
 

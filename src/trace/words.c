@@ -66,7 +66,8 @@ static void say_head(struct trace_out *out, const struct story *story)
 	say_wrapped(out, text, 0);
 }
 
-static void say_path(struct trace_out *out, const struct trace_path *path)
+static void say_path(
+	struct trace_out *out, const struct story *story, const struct trace_path *path)
 {
 	char local[STORY_LEG_MAX], remote[STORY_LEG_MAX], outcome[STORY_LEG_MAX], line[500];
 	const struct trace_pair *pair;
@@ -79,7 +80,9 @@ static void say_path(struct trace_out *out, const struct trace_path *path)
 		say_wrapped(out, line, 2);
 	}
 	if (!story_better(path, 0)) {
-		out_say(out, "  There is no better kind of path between these addresses.\n");
+		out_say(out, "  %s\n",
+			path->kind ? story_no_better(story)
+				   : "Not one pair of addresses was there to be tried.");
 		return;
 	}
 	out_say(out, path->kind ? "  Each better one, and what failed on it:\n"
@@ -97,10 +100,10 @@ static void say_why(struct trace_out *out, const struct story *story)
 	const struct trace_side *side = &story->call->side[story->view];
 	char time[40];
 
-	if (side->n_paths == 0)
+	if (side->n_paths == 0 || story_unanswered(story))
 		return;
 	say_heading(out, side->paths[0].kind ? "Why this path" : "Why there was no path");
-	say_path(out, &side->paths[0]);
+	say_path(out, story, &side->paths[0]);
 	for (size_t i = 1; i < side->n_paths; i++) {
 		const struct trace_path *path = &side->paths[i];
 
@@ -109,7 +112,7 @@ static void say_why(struct trace_out *out, const struct story *story)
 			out_say(out, ", after hearing nothing for %s",
 				story_duration(path->gap_ms, time));
 		out_say(out, ", because %s:\n", story_cause(path->cause));
-		say_path(out, path);
+		say_path(out, story, path);
 	}
 }
 

@@ -106,6 +106,59 @@ static void failure_names_what_was_tried(void **state)
 	cf_free(text);
 }
 
+static json_t *unanswered(void)
+{
+	json_t *trace = json_pack("{s:s, s:[{s:i,s:s,s:s,s:s,s:s,s:{s:s,s:s,s:s,s:[]}},"
+				  "{s:i,s:s,s:s,s:s,s:{s:i,s:i,s:s}}]}",
+		"callId", "c", "entries", "seq", 1, "time", "2026-11-22T10:00:00.000Z", "room",
+		"call", "kind", "started", "endpointId", "e1", "detail", "from", "8:acs:r_a", "to",
+		"8:acs:r_b", "iceTransport", "all", "candidates", "seq", 2, "time",
+		"2026-11-22T10:00:01.000Z", "room", "call", "kind", "ended", "detail", "code", 480,
+		"subcode", 10037, "reason", "no device of the callee is signed in");
+	json_t *report = json_pack("{s:i,s:s,s:s,s:s,s:s,s:{s:{s:s,s:n,s:[],s:[]}}}", "seq", 3,
+		"time", "2026-11-22T10:00:01.001Z", "room", "endpoint", "kind", "report",
+		"endpointId", "e1", "detail", "report", "kind", "ended", "path", "pairs",
+		"localCandidates");
+
+	assert_non_null(trace);
+	assert_int_equal(json_array_append_new(json_object_get(trace, "entries"), report), 0);
+	return trace;
+}
+
+/* Where nobody answered nothing is said of paths: none was wanted. */
+static void no_answer_is_no_matter_of_paths(void **state)
+{
+	json_t *trace = unanswered();
+	char *text = tell(trace, CF_TRACE_WORDS);
+
+	(void)state;
+	has(text, "The call was not answered: no device of the callee is signed in (480/10037).");
+	assert_null(strstr(text, "No path was found"));
+	assert_null(strstr(text, "Why there was no path"));
+	cf_free(text);
+	text = tell(trace, CF_TRACE_NETWORK);
+	has(text, "not answered");
+	has(text, "no device took part");
+	assert_null(strstr(text, "no path was found"));
+	cf_free(text);
+	cf_json_free(trace);
+}
+
+static void what_was_not_allowed_is_not_called_impossible(void **state)
+{
+	json_t *trace = load("lan"), *detail;
+	char *text;
+
+	(void)state;
+	detail = json_object_get(json_array_get(json_object_get(trace, "entries"), 0), "detail");
+	assert_int_equal(json_object_set_new(detail, "iceTransport", json_string("relay")), 0);
+	text = tell(trace, CF_TRACE_WORDS);
+	has(text, "Only paths through a relay were allowed.");
+	assert_null(strstr(text, "There is no better kind"));
+	cf_free(text);
+	cf_json_free(trace);
+}
+
 static void changes_of_path_have_cause_and_silence(void **state)
 {
 	char *text = tell_call("moved", CF_TRACE_WORDS);
@@ -450,6 +503,8 @@ int main(void)
 		cmocka_unit_test(each_better_pair_is_named),
 		cmocka_unit_test(best_path_says_so),
 		cmocka_unit_test(failure_names_what_was_tried),
+		cmocka_unit_test(no_answer_is_no_matter_of_paths),
+		cmocka_unit_test(what_was_not_allowed_is_not_called_impossible),
 		cmocka_unit_test(changes_of_path_have_cause_and_silence),
 		cmocka_unit_test(the_relay_used_is_drawn),
 		cmocka_unit_test(nats_are_drawn_with_their_outside),
