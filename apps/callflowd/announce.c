@@ -100,3 +100,9 @@ void announce_end(const char *state_dir)
 	snprintf(path, sizeof(path), "%s/client.env", state_dir);
 	unlink(path);
 }
+
+void announce_step(const char *call_id, bool main_step, const char *text, void *arg)
+{
+	(void)arg;
+	cf_log(main_step ? CF_LOG_INFO : CF_LOG_DEBUG, "call", call_id, "%s", text);
+}

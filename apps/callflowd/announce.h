@@ -25,4 +25,7 @@ void announce(const struct announcement *announcement, bool json);
 /** Removes client.env. */
 void announce_end(const char *state_dir);
 
+/** A step of a call into the log: struct cf_api_options, tell(). */
+void announce_step(const char *call_id, bool main_step, const char *text, void *arg);
+
 #endif

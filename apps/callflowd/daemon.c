@@ -377,6 +377,7 @@ static int make_api(struct daemon *d)
 	options.collect = d->relay ? collect : NULL;
 	options.metrics = d->relay ? write_metrics : NULL;
 	options.metrics_arg = d;
+	options.tell = announce_step;
 	if (d->relay)
 		options.budgets = budgets_ports(d->relay);
 	d->api = cf_api_new(&options);

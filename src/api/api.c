@@ -181,6 +181,7 @@ static void port_deadline(void *arg)
 
 static void port_trace(const struct cf_call_trace *entry, void *arg)
 {
+	cf_api_tell_step(arg, entry);
 	(void)cf_api_write(arg, CF_STORE_TRACE_PUT,
 		(struct cf_store_value[]){cf_store_text(entry->call_id), cf_store_int(entry->seq),
 			cf_store_int(entry->wall_ms), cf_store_text(entry->room),

@@ -83,6 +83,11 @@ struct cf_api_options {
 	int (*metrics)(struct cf_buf *out, void *arg);
 	void *metrics_arg;
 	struct cf_api_budgets budgets; /* all NULL: there is no relay here */
+	/* What happens in calls, a line for each step; main_step: worth a line in every log. Text
+	 * of devices is in it. Runs on the loop, inside verbs, and calls nothing of the API. NULL:
+	 * nobody listens. */
+	void (*tell)(const char *call_id, bool main_step, const char *text, void *arg);
+	void *tell_arg;
 };
 
 /** All but loop, store, resource, keys, secrets and ice. */

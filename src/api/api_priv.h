@@ -284,6 +284,10 @@ void cf_api_count_request(struct cf_api *api, size_t route, int status, uint64_t
 void cf_api_count_ending(struct cf_api *api, int code, int subcode);
 /** A device's report (may be NULL) on a call. */
 void cf_api_count_report(struct cf_api *api, const char *call_id, const json_t *report);
+/** Tells options.tell of a step of a call's trace, and of the path in a device's report (may be
+ * NULL). */
+void cf_api_tell_step(struct cf_api *api, const struct cf_call_trace *step);
+void cf_api_tell_report(struct cf_api *api, const char *call_id, const json_t *report);
 /** method="...",route="..." of a row of the table. Returns text. */
 const char *cf_api_route_labels(size_t i, char text[static CF_API_LABELS_MAX]);
 

@@ -289,6 +289,7 @@ void cf_api_call_report(struct cf_api_req *req)
 {
 	struct cf_json_reader r;
 	struct cf_call_endpoint *endpoint;
+	const json_t *report;
 	char *text;
 	int err;
 
@@ -302,13 +303,14 @@ void cf_api_call_report(struct cf_api_req *req)
 			     cf_api_now(req->api))
 		   : CF_ENOMEM;
 	cf_free(text);
-	if (err == 0)
-		cf_api_count_report(
-			req->api, req->params.value[0], json_object_get(req->body, "report"));
-	if (err < 0)
+	if (err < 0) {
 		cf_api_fail_err(req, err);
-	else
-		cf_api_reply(req, 204, NULL);
+		return;
+	}
+	report = json_object_get(req->body, "report");
+	cf_api_count_report(req->api, req->params.value[0], report);
+	cf_api_tell_report(req->api, req->params.value[0], report);
+	cf_api_reply(req, 204, NULL);
 }
 
 /* ---- looking ---- */

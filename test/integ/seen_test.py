@@ -162,10 +162,10 @@ def logs(_, sounds):
             secrets |= {line.split("=", 1)[1].strip() for line in file if "=" in line and not line.startswith(("#", "resource"))}
         with Cli(env, "call", "8:echo123", "--token", token, "--ice-transport", "relay", "--duration", "0.5") as cli:
             assert cli.finish()[0] == 0, str(cli)
-            call = cli.events[0]["callId"] if "callId" in cli.events[0] else ""
+            call = next(event["callId"] for event in cli.events if event.get("callId"))
         answer = signed(daemon, "POST", "/networkTraversal/:issueRelayConfiguration?api-version=2022-03-01-preview", b"{}")
         secrets |= {server["credential"] for server in json.loads(answer.text)["iceServers"] if server.get("credential")}
-        trace = signed(daemon, "GET", f"/calling/2026-11-01/calls/{call}/trace").text if call else ""
+        trace = signed(daemon, "GET", f"/calling/2026-11-01/calls/{call}/trace").text
         with in_call(daemon, sounds) as (alice, bob):
             end(alice, bob)
         daemon.stop()
@@ -173,6 +173,9 @@ def logs(_, sounds):
         for line in text.splitlines():
             row = json.loads(line)
             assert {"time", "level", "room", "message"} <= set(row), line
+        steps = [row["message"] for row in map(json.loads, text.splitlines()) if row.get("callId") == call and row["level"] == "info"]
+        assert [step.split(":")[0] for step in steps] == ["started", "connected", "ended"], steps
+        assert "8:echo123" in steps[0] and "relayed over udp" in steps[1] and "(0/0)" in steps[2], steps
         for where, what in (("log", text), ("trace", trace)):
             found = [secret[:8] for secret in secrets if len(secret) > 7 and secret in what]
             assert not found, f"{where}: a secret that begins with {found}"

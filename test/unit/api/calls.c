@@ -7,10 +7,25 @@ static char alice[96], bob[96], at[CF_TOKEN_MAX], bt[CF_TOKEN_MAX];
 static char ae[CF_CALL_ID_MAX], be[CF_CALL_ID_MAX], call[CF_CALL_ID_MAX];
 static struct rig_stream as, bs;
 
+/* What api.h's tell() said of main steps, and of which call. */
+static char told[2048], told_of[CF_CALL_ID_MAX];
+
+static void on_told(const char *call_id, bool main_step, const char *text, void *arg)
+{
+	size_t n = strlen(told);
+
+	(void)arg;
+	if (main_step)
+		snprintf(told + n, sizeof(told) - n, "%s\n", text);
+	snprintf(told_of, sizeof(told_of), "%s", call_id);
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	rig_init(&rig);
+	rig.options.tell = on_told;
+	*told = 0;
 	rig_start(&rig);
 	memset(&as, 0, sizeof(as));
 	memset(&bs, 0, sizeof(bs));
@@ -167,6 +182,34 @@ static void trace(void **state)
 	rig_expect_error(&rig, 404, "CallNotFound");
 	snprintf(target, sizeof(target), CALLING "/calls/%s/trace", call);
 	assert_int_equal(rig_signed(&rig, "GET", target, ""), 200);
+}
+
+/* The log of an operator: who calls whom, which way, how it ended; nothing else of what devices
+ * say. */
+static void tells_the_log(void **state)
+{
+	static const char hostile[] = ",\"report\":{\"kind\":\"path\",\"cause\":\"silence\","
+				      "\"path\":{\"kind\":\"a\\\"b\",\"transport\":7}}";
+	char expected[512];
+
+	(void)state;
+	sign_in();
+	assert_int_equal(place(""), 201);
+	assert_int_equal(verb(bt, be, "accept", ",\"sdp\":\"answer\""), 200);
+	assert_int_equal(
+		verb(at, ae, "report",
+			",\"report\":{\"kind\":\"connected\",\"path\":{\"kind\":\"direct\","
+			"\"transport\":\"udp\"}}"),
+		204);
+	assert_int_equal(verb(at, ae, "report", hostile), 204);
+	assert_int_equal(verb(at, ae, "report", ",\"report\":{\"kind\":\"ended\"}"), 204);
+	assert_int_equal(verb(at, ae, "hangup", ""), 204);
+	snprintf(expected, sizeof(expected),
+		"started: %s calls %s\nconnected: direct over udp\n"
+		"new path: ? over ?, because of silence\nended: ended by a participant (0/0)\n",
+		alice, bob);
+	assert_string_equal(told, expected);
+	assert_string_equal(told_of, call);
 }
 
 static void refused_calls(void **state)
@@ -447,6 +490,7 @@ int main(void)
 		TEST(endpoint),
 		TEST(whole_call),
 		TEST(trace),
+		TEST(tells_the_log),
 		TEST(refused_calls),
 		TEST(verbs_refused),
 		TEST(scopes),
