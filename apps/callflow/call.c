@@ -211,7 +211,7 @@ static void print_ended_text(const struct callflow_event *event)
 {
 	printf("Ended (%d/%d): %s\n", event->code, event->subcode,
 		event->reason ? event->reason : "");
-	if (event->stats)
+	if (event->stats && event->stats->packets_sent + event->stats->packets_received > 0)
 		printf("  sent %llu packets, received %llu, lost %llu, jitter %.1f ms, round trip "
 		       "%.1f ms\n",
 			(unsigned long long)event->stats->packets_sent,
@@ -247,7 +247,9 @@ static void print_text(const struct callflow_event *event)
 		print_path_text("Path", event->path);
 		break;
 	case CALLFLOW_PATH:
-		print_path_text("New path", event->path);
+		/* The first one was told with "Connected". */
+		if (!event->cause || strcmp(event->cause, "first") != 0)
+			print_path_text("New path", event->path);
 		break;
 	case CALLFLOW_RECONNECTING:
 		printf("%s\n",

@@ -57,6 +57,10 @@ void cli_load_settings(void);
 /** "callflow: ..." on standard error. Returns EXIT_CALL_FAILED. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** What the service's last request failed of, and a cure where there is one. Returns
+ * EXIT_CALL_FAILED. */
+int cli_service_fail(const char *what, const struct callflow_service *service);
+
 /** A service by the connection string; NULL after having said what is missing. */
 struct callflow_service *cli_service(void);
 

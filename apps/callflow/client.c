@@ -17,7 +17,7 @@ static int make_token(char token[CALLFLOW_TOKEN_MAX])
 	if (err >= 0)
 		err = callflow_token_issue(service, user_id, "voip", 0, token, expires_on);
 	if (err < 0)
-		cli_fail("cannot make a user: %s", callflow_service_error(service));
+		cli_service_fail("cannot make a user", service);
 	callflow_service_free(service);
 	return err;
 }

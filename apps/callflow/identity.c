@@ -16,7 +16,7 @@ const struct cli_option cli_token_options[] = {
 static int finish(struct callflow_service *service, int err, const char *what)
 {
 	if (err < 0)
-		cli_fail("%s: %s", what, callflow_service_error(service));
+		cli_service_fail(what, service);
 	callflow_service_free(service);
 	return err < 0 ? EXIT_CALL_FAILED : 0;
 }

@@ -24,11 +24,28 @@ const struct cli_command cli_commands[] = {
 	{NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 
+/* Lists the commands that begin with the word; NULL: all. Their number. */
+static int print_commands(FILE *out, const char *word)
+{
+	int n = 0;
+
+	for (const struct cli_command *c = cli_commands; c->name; c++) {
+		size_t len = strcspn(c->name, " ");
+
+		if (word &&
+			(!c->name[len] || strlen(word) != len || strncmp(c->name, word, len) != 0))
+			continue;
+		if (out)
+			fprintf(out, "  %-13s %-8s %s\n", c->name, c->arguments, c->help);
+		n++;
+	}
+	return n;
+}
+
 static void print_usage(FILE *out)
 {
 	fprintf(out, "Usage: callflow COMMAND [OPTIONS]\n\nCommands:\n");
-	for (const struct cli_command *c = cli_commands; c->name; c++)
-		fprintf(out, "  %-13s %-8s %s\n", c->name, c->arguments, c->help);
+	print_commands(out, NULL);
 	fprintf(out,
 		"\n`callflow COMMAND --help` tells a command's options.\n\n"
 		"Options of every command:\n"
@@ -57,6 +74,23 @@ static const struct cli_command *find_command(int argc, char **argv, int *ret_wo
 	return NULL;
 }
 
+/* No command begins like argv: the exit status, after having said which there are. */
+static int not_found(int argc, char **argv)
+{
+	bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
+
+	if (print_commands(NULL, argv[0]) == 0) {
+		fprintf(stderr, "callflow: no command \"%s\"; `callflow --help` lists them\n",
+			argv[0]);
+		return EXIT_USAGE;
+	}
+	if (argc > 1 && !help)
+		fprintf(stderr, "callflow: no command \"%s %s\"\n", argv[0], argv[1]);
+	fprintf(help ? stdout : stderr, "Commands of `callflow %s`:\n", argv[0]);
+	print_commands(help ? stdout : stderr, argv[0]);
+	return help ? 0 : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	const struct cli_command *command;
@@ -72,11 +106,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	command = find_command(argc - 1, argv + 1, &words);
-	if (!command) {
-		fprintf(stderr, "callflow: no command \"%s\"; `callflow --help` lists them\n",
-			argv[1]);
-		return EXIT_USAGE;
-	}
+	if (!command)
+		return not_found(argc - 1, argv + 1);
 	n = cli_parse(command, argc - 1 - words, argv + 1 + words);
 	if (n < 0)
 		return n == -2 ? 0 : EXIT_USAGE;

@@ -28,6 +28,17 @@ int cli_fail(const char *format, ...)
 	return EXIT_CALL_FAILED;
 }
 
+int cli_service_fail(const char *what, const struct callflow_service *service)
+{
+	const char *why = callflow_service_error(service);
+
+	cli_fail("%s: %s", what, why);
+	if (strstr(why, "certificate") && !cli_settings.ca_file)
+		fprintf(stderr, "callflow: a service with a certificate authority of its own is "
+				"trusted by --ca FILE or CALLFLOW_CA\n");
+	return EXIT_CALL_FAILED;
+}
+
 void cli_print_help(FILE *out, const struct cli_command *command)
 {
 	fprintf(out, "Usage: callflow %s [OPTIONS]%s%s\n%s.\n", command->name,
@@ -36,6 +47,7 @@ void cli_print_help(FILE *out, const struct cli_command *command)
 		fprintf(out, "  --%s%s%-*s  %s\n", o->name, o->argument ? " " : "",
 			(int)(30 - strlen(o->name) - (o->argument ? 1 : 0)),
 			o->argument ? o->argument : "", o->help);
+	fprintf(out, "`callflow --help` tells the options that every command has.\n");
 }
 
 static const struct cli_option *find_option(
@@ -65,12 +77,21 @@ static int set_option(const struct cli_option *option, const char *value)
 	return 0;
 }
 
-/* An option's value; one that has a default may go without, before another option or a target. */
+/* Whether the next word belongs to an option that may go without one: not if it is another option
+ * or a target, which is a user's id ("8:...") or a call's (a UUID). */
+static bool is_value(const char *next)
+{
+	return next && next[0] != '-' && !strchr(next, ':') &&
+	       !(strlen(next) == strlen("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") &&
+		       strspn(next, "0123456789abcdefABCDEF-") == strlen(next));
+}
+
+/* An option's value; one that has a default may go without. */
 static const char *next_value(const struct cli_option *option, int argc, char **argv, int *i)
 {
 	const char *next = *i + 1 < argc ? argv[*i + 1] : NULL;
 
-	if (option->fallback && (!next || next[0] == '-' || strchr(next, ':')))
+	if (option->fallback && !is_value(next))
 		return option->fallback;
 	if (next)
 		++*i;
@@ -175,7 +196,10 @@ static struct callflow_service *open_service(const struct callflow_service_optio
 	struct callflow_service *service = NULL;
 	int err = callflow_service_new(&service, options);
 
-	if (err < 0)
+	if (err == CALLFLOW_EINVAL && !options->token)
+		cli_fail("the connection string has to read "
+			 "\"endpoint=https://HOST/;accesskey=KEY\"");
+	else if (err < 0)
 		cli_fail("%s: %s", options->token ? "endpoint" : "connection string",
 			callflow_error_text(err));
 	return service;

@@ -65,7 +65,7 @@ int cli_trace(int argc, char **argv)
 	if (!service)
 		return EXIT_CALL_FAILED;
 	err = callflow_trace(service, argv[0], (enum callflow_trace_form)form, &text);
-	status = err < 0 ? cli_fail("trace: %s", callflow_service_error(service))
+	status = err < 0 ? cli_service_fail("trace", service)
 			 : write_out(text, form == CALLFLOW_TRACE_JSON);
 	callflow_text_free(text);
 	callflow_service_free(service);

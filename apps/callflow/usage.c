@@ -16,7 +16,8 @@ const struct cli_option cli_usage_options[] = {
 	{"call", "CALL", "of this call", .text = &query.call_id},
 	{"user", "USER", "of this user", .text = &query.user},
 	{"kind", "relay|leg", "relay allocations or parts in calls", .text = &query.kind},
-	{"transport", "udp|tcp|tls", "how the client reached the relay", .text = &query.transport},
+	{"transport", "udp|tcp|tls|dtls", "how the client reached the relay",
+		.text = &query.transport},
 	{"csv", NULL, "as CSV", .flag = &csv},
 	{"export", "FILE", "closed rows that ended in the period, signed: FILE and FILE.sig",
 		.text = &export_file},
@@ -67,8 +68,8 @@ static int export_rows(struct callflow_service *service)
 		return cli_fail("%s cannot be written", export_file);
 	n = callflow_usage_export(service, query.from, query.to, print_line, file, signature);
 	if (close_file(file, export_file, n < 0))
-		return cli_fail("usage --export: %s",
-			n < 0 ? callflow_service_error(service) : "the file cannot be written");
+		return n < 0 ? cli_service_fail("usage --export", service)
+			     : cli_fail("%s cannot be written", export_file);
 	if (write_signature(signature) != 0) {
 		remove(export_file);
 		return EXIT_CALL_FAILED;
@@ -98,7 +99,7 @@ static int print_keys(struct callflow_service *service)
 	char *keys = NULL;
 
 	if (callflow_usage_keys(service, &keys) < 0)
-		return cli_fail("usage --public-key: %s", callflow_service_error(service));
+		return cli_service_fail("usage --public-key", service);
 	printf("%s\n", keys);
 	callflow_text_free(keys);
 	return 0;
@@ -118,7 +119,7 @@ static int get_keys(char *out, size_t cap)
 		return EXIT_CALL_FAILED;
 	err = callflow_usage_keys(service, &keys);
 	if (err < 0)
-		cli_fail("usage --verify: %s", callflow_service_error(service));
+		cli_service_fail("usage --verify", service);
 	snprintf(out, cap, "%s", keys ? keys : "");
 	callflow_text_free(keys);
 	callflow_service_free(service);
@@ -145,6 +146,10 @@ int cli_usage(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (csv && cli_settings.json) {
+		cli_fail("usage: --json or --csv, not both");
+		return EXIT_USAGE;
+	}
 	if (verify_file)
 		return verify();
 	service = cli_service_or_user();
@@ -160,7 +165,7 @@ int cli_usage(int argc, char **argv)
 					   : CALLFLOW_FORMAT_TEXT;
 	n = callflow_usage(service, &query, print_line, stdout);
 	if (n < 0)
-		cli_fail("usage: %s", callflow_service_error(service));
+		cli_service_fail("usage", service);
 	callflow_service_free(service);
 	return n < 0 || fflush(stdout) != 0 ? EXIT_CALL_FAILED : 0;
 }

@@ -8,6 +8,8 @@
 
 #define PATH_MAX_BYTES 16384
 #define LINE_MAX_BYTES 16384
+/* Of "8:acs:RESOURCE_USER", with ids made by the service. */
+#define USER_WIDTH 79
 #define PAGES_MAX 1000000
 
 /* A column of CSV, and its width in the table (0: not there; negative: left). */
@@ -17,13 +19,13 @@ struct column {
 };
 
 static const struct column row_columns[] = {{"id", 0}, {"kind", -5}, {"callId", -36},
-	{"resource", 0}, {"user", -45}, {"endpointId", 0}, {"transport", -9}, {"startedOn", -24},
-	{"endedOn", 0}, {"durationMs", 10}, {"ended", -5}, {"code", 0}, {"subcode", 0},
-	{"clientInBytes", 13}, {"clientOutBytes", 14}, {"peerInBytes", 11}, {"peerOutBytes", 12},
-	{"clientInPackets", 0}, {"clientOutPackets", 0}, {"peerInPackets", 0},
+	{"resource", 0}, {"user", -USER_WIDTH}, {"endpointId", 0}, {"transport", -9},
+	{"startedOn", -24}, {"endedOn", 0}, {"durationMs", 10}, {"ended", -5}, {"code", 0},
+	{"subcode", 0}, {"clientInBytes", 13}, {"clientOutBytes", 14}, {"peerInBytes", 11},
+	{"peerOutBytes", 12}, {"clientInPackets", 0}, {"clientOutPackets", 0}, {"peerInPackets", 0},
 	{"peerOutPackets", 0}, {NULL, 0}};
 
-static const struct column sum_columns[] = {{"", -45}, {"records", 7}, {"relayMs", 10},
+static const struct column sum_columns[] = {{"", -USER_WIDTH}, {"records", 7}, {"relayMs", 10},
 	{"legMs", 10}, {"clientInBytes", 13}, {"clientOutBytes", 14}, {"peerInBytes", 11},
 	{"peerOutBytes", 12}, {"clientInPackets", 15}, {"clientOutPackets", 16},
 	{"peerInPackets", 13}, {"peerOutPackets", 14}, {NULL, 0}};
