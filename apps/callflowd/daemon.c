@@ -109,7 +109,9 @@ static int load_certificate(struct daemon *d, const struct cf_conf *conf)
 
 static int make_tls(struct daemon *d)
 {
-	static const char *const alpn[] = {"h2", "http/1.1", "stun.turn", NULL};
+	/* Ours comes first: coturn's clients offer http/1.1 beside stun.turn, browsers stun.turn
+	 * never. */
+	static const char *const alpn[] = {"stun.turn", "h2", "http/1.1", NULL};
 
 	d->tls = cf_tls_server_new(alpn);
 	return d->tls ? load_certificate(d, d->conf) : fail("TLS", "out of memory");

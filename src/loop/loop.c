@@ -121,7 +121,7 @@ bool cf_loop_is_current(const struct cf_loop *loop)
 static uint32_t epoll_bits(unsigned events)
 {
 	return (events & CF_IO_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
-	       (events & CF_IO_WRITE ? EPOLLOUT : 0u);
+	       (events & CF_IO_WRITE ? EPOLLOUT : 0u) | (events & CF_IO_EDGE ? EPOLLET : 0u);
 }
 
 static int control(struct cf_io *io, int op)
@@ -151,6 +151,12 @@ int cf_io_set(struct cf_io *io, unsigned events)
 		return 0;
 	io->events = events;
 	return control(io, EPOLL_CTL_MOD);
+}
+
+void cf_io_again(struct cf_io *io)
+{
+	if (io->loop)
+		(void)!control(io, EPOLL_CTL_MOD);
 }
 
 void cf_io_stop(struct cf_io *io)

@@ -23,10 +23,11 @@ struct cf_loop;
 /* Most messages that may wait in one mailbox. */
 #define CF_LOOP_MAILBOX_MAX 65536
 
-enum { CF_IO_READ = 1, CF_IO_WRITE = 2, CF_IO_ERROR = 4 };
+enum { CF_IO_READ = 1, CF_IO_WRITE = 2, CF_IO_ERROR = 4, CF_IO_EDGE = 8 };
 
 struct cf_io;
-/** events: CF_IO_* that are ready. CF_IO_ERROR comes without being asked for. */
+/** events: CF_IO_* that are ready. CF_IO_ERROR comes without being asked for. A watcher with
+ * CF_IO_EDGE is told of news only: it reads all there is, or asks with cf_io_again(). */
 typedef void cf_io_fn(struct cf_io *io, unsigned events, void *arg);
 
 /* A watched descriptor, embedded in the caller's object. Zeroed before the first use. */
@@ -92,6 +93,9 @@ CF_MUST_CHECK int cf_io_start(
 
 /** Changes what is watched for; 0 events still reports errors. */
 CF_MUST_CHECK int cf_io_set(struct cf_io *io, unsigned events);
+
+/** For CF_IO_EDGE: what was left unread is told of again in the next turn. */
+void cf_io_again(struct cf_io *io);
 
 /** Stops watching; io may be freed at once. Does nothing when it is not watched. */
 void cf_io_stop(struct cf_io *io);

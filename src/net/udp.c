@@ -157,7 +157,7 @@ static struct cf_udp *udp_new(struct cf_loop *loop, const struct cf_udp_options 
 static int start(struct cf_udp **ret_udp, struct cf_udp *udp, int err)
 {
 	if (!err)
-		err = cf_io_start(&udp->io, udp->loop, udp->fd, CF_IO_READ, on_io, udp);
+		err = cf_io_start(&udp->io, udp->loop, udp->fd, CF_IO_READ | CF_IO_EDGE, on_io, udp);
 	if (err) {
 		cf_udp_free(udp);
 		return err;
@@ -345,13 +345,17 @@ static int read_error(struct cf_udp *udp, struct cf_addr *ret_dest)
 	return EIO;
 }
 
-static void drain_errors(struct cf_udp *udp, const bool *gone)
+/* Whether there may be more. */
+static bool drain_errors(struct cf_udp *udp, const bool *gone)
 {
-	for (int i = 0; i < ERRORS_PER_TURN && !*gone; i++) {
+	bool more = true;
+
+	for (int i = 0; i < ERRORS_PER_TURN && !*gone && more; i++) {
 		struct cf_addr dest;
 		int err_no = read_error(udp, &dest);
 
-		if (!err_no)
+		more = err_no != 0;
+		if (!more)
 			break;
 		if (udp->error && cf_addr_ip_len(&dest) > 0)
 			udp->error(udp, &dest, cf_udp_icmp_err(err_no), udp->arg);
@@ -360,27 +364,30 @@ static void drain_errors(struct cf_udp *udp, const bool *gone)
 		int pending;
 		socklen_t len = sizeof(pending);
 
-		/* Clears what epoll would go on reporting. */
+		/* Clears what the next call would fail with. */
 		getsockopt(udp->fd, SOL_SOCKET, SO_ERROR, &pending, &len);
 	}
+	return more;
 }
 
 static void on_io(struct cf_io *io, unsigned events, void *arg)
 {
 	struct cf_udp *udp = arg;
-	bool gone = false;
+	bool gone = false, more_errors, more = (events & CF_IO_READ) != 0;
 
-	(void)io;
-	if (thread_ref() < 0) /* the callback may free the last socket */
+	if (thread_ref() < 0) { /* the callback may free the last socket */
+		cf_io_again(io);
 		return;
+	}
 	udp->gone = &gone;
-	if (events & CF_IO_ERROR)
-		drain_errors(udp, &gone);
-	for (int i = 0; i < BATCHES_PER_TURN && !gone && (events & CF_IO_READ); i++)
-		if (receive_batch(udp) < CF_UDP_BATCH_MAX)
-			break;
-	if (!gone)
+	more_errors = events & CF_IO_ERROR && drain_errors(udp, &gone);
+	for (int i = 0; i < BATCHES_PER_TURN && !gone && more; i++)
+		more = receive_batch(udp) == CF_UDP_BATCH_MAX;
+	if (!gone) {
 		udp->gone = NULL;
+		if (more || more_errors)
+			cf_io_again(io);
+	}
 	thread_unref();
 }
 
