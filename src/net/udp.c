@@ -157,7 +157,8 @@ static struct cf_udp *udp_new(struct cf_loop *loop, const struct cf_udp_options 
 static int start(struct cf_udp **ret_udp, struct cf_udp *udp, int err)
 {
 	if (!err)
-		err = cf_io_start(&udp->io, udp->loop, udp->fd, CF_IO_READ | CF_IO_EDGE, on_io, udp);
+		err = cf_io_start(
+			&udp->io, udp->loop, udp->fd, CF_IO_READ | CF_IO_EDGE, on_io, udp);
 	if (err) {
 		cf_udp_free(udp);
 		return err;
