@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* callflowd: command line and configuration, then the daemon. */
+#include "check.h"
 #include "daemon.h"
 
 #include "base/buf.h"
@@ -23,6 +24,7 @@ struct arguments {
 	size_t n_addresses;
 	bool dev;
 	bool json;
+	bool check;
 };
 
 enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_GO_ON = -1 };
@@ -36,6 +38,7 @@ static const char usage[] =
 	"                        PUBLIC/OWN behind 1:1 NAT\n"
 	"  --set KEY=VALUE       a configuration key; may be repeated\n"
 	"  --json                say that it is ready as one JSON line\n"
+	"  --check               look at configuration, certificate and keys, and start nothing\n"
 	"  --help-config         all configuration keys\n"
 	"  --version, --help\n";
 
@@ -86,6 +89,8 @@ static int parse_one(struct arguments *a, const char *option, const char *value,
 		a->dev = true;
 	} else if (strcmp(option, "--json") == 0) {
 		a->json = true;
+	} else if (strcmp(option, "--check") == 0) {
+		a->check = true;
 	} else if (strcmp(option, "--help") == 0) {
 		fputs(usage, stdout);
 		return STATUS_OK;
@@ -191,7 +196,7 @@ static int load(struct cf_conf *conf, const struct arguments *a, struct cf_conf_
 		err = set_addresses(conf, &error, a);
 	for (size_t i = 0; !err && i < a->n_sets; i++)
 		err = cf_conf_set(conf, a->sets[i], &error);
-	if (!err && !a->dev)
+	if (!err)
 		err = cf_conf_check(conf, &error);
 	if (err)
 		*ret_error = error;
@@ -237,6 +242,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "callflowd: %s\n", error.text);
 		cf_conf_done(&conf);
 		return STATUS_USAGE;
+	}
+	if (arguments.check) {
+		status = check_configuration(&conf) < 0 ? STATUS_FAILED : STATUS_OK;
+		cf_conf_done(&conf);
+		return status;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	raise_file_limit();

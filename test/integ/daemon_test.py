@@ -84,6 +84,10 @@ def bad_configuration(folder, _):
                             ("roles=[cook]", "roles", "cook")):
         status, out, err = callflowd(folder, *dev(folder, *PORTS, setting))
         assert status == 2 and not out and all(word in err for word in words), (setting, status, err)
+    for setting, *words in (("resource.name=UPPER", "resource.name"), ("store=pg:there", "sqlite:FILE"), ("media.ports=50000-50001", "overlap"),
+                            ("tls.key=k.pem", "tls.certificate")):
+        status, out, err = callflowd(folder, *dev(folder, *PORTS, setting))
+        assert status == 2 and not out and all(word in err for word in words), (setting, status, err)
     status, _, err = callflowd(folder, "--config", f"{folder}/none.yaml")
     assert status == 2 and "none.yaml" in err, err
     status, _, err = callflowd(folder, config="workers: 1\nroles: [signal\n")
@@ -98,6 +102,20 @@ def shares(kind):
     if kind == socket.SOCK_STREAM:
         other.listen()
     return other
+
+
+def checked(folder, _):
+    """--check looks at text, certificate and keys, and leaves nothing behind"""
+    state = os.path.join(folder, "state")
+    with Daemon() as daemon:
+        good = f"tls: {{certificate: {daemon.state}/server.pem, key: {daemon.state}/server.key}}\nstate_dir: {state}\n"
+        status, out, err = callflowd(folder, "--check", config=good)
+        assert status == 0 and "good" in out and not err, (out, err)
+        for text, *words in ((good.replace("server.key", "ca.key"), "certificate:", "ca.key"), (good.replace("server.pem", "none.pem"), "none.pem"),
+                             (good + "resource: {access_key: short}\n", "resource.access_key"), (good + "frob: 1\n", "frob")):
+            status, out, err = callflowd(folder, "--check", config=text)
+            assert status in (1, 2) and not out and all(word in err for word in words), (text, status, err)
+    assert not os.path.exists(state)
 
 
 def port_in_use(folder, _):
@@ -316,7 +334,7 @@ def client_env_file(_, __):
         assert not os.path.exists(path)
 
 
-TESTS = [gone, helps, bad_configuration, port_in_use, state_in_use, file_limit, idle_end, draining, draining_cut, reload, renewed, reconfigured, crash,
+TESTS = [gone, helps, bad_configuration, checked, port_in_use, state_in_use, file_limit, idle_end, draining, draining_cut, reload, renewed, reconfigured, crash,
          old_token, client_env_file]
 
 
