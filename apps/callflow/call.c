@@ -207,6 +207,20 @@ static void print_path_text(const char *label, const struct callflow_path *path)
 		printf("  why: %s\n", path->why);
 }
 
+/* The first path was told with "Connected", and the other side may choose the one there is. */
+static bool is_news(const struct callflow_path *path)
+{
+	static char told[256];
+	char text[sizeof(told)];
+	bool news;
+
+	snprintf(text, sizeof(text), "%d %s %s:%u %s:%u", path->kind, path->transport,
+		path->local.address, path->local.port, path->remote.address, path->remote.port);
+	news = strcmp(text, told) != 0;
+	snprintf(told, sizeof(told), "%s", text);
+	return news;
+}
+
 static void print_ended_text(const struct callflow_event *event)
 {
 	printf("Ended (%d/%d): %s\n", event->code, event->subcode,
@@ -244,11 +258,11 @@ static void print_text(const struct callflow_event *event)
 		break;
 	case CALLFLOW_CONNECTED:
 		printf("Connected in %u ms (ICE %u ms)\n", event->setup_ms, event->ice_ms);
+		(void)is_news(event->path);
 		print_path_text("Path", event->path);
 		break;
 	case CALLFLOW_PATH:
-		/* The first one was told with "Connected". */
-		if (!event->cause || strcmp(event->cause, "first") != 0)
+		if (is_news(event->path))
 			print_path_text("New path", event->path);
 		break;
 	case CALLFLOW_RECONNECTING:
@@ -361,6 +375,8 @@ static int fill_call_options(struct callflow_call_options *call)
 		call->ice_transport = CALLFLOW_ICE_DIRECT;
 	else if (strcmp(transport, "all") != 0)
 		return cli_fail("--ice-transport is all, relay or direct, not \"%s\"", transport);
+	if (options.dtmf && options.dtmf[strspn(options.dtmf, "0123456789*#ABCDabcd")])
+		return cli_fail("--dtmf takes 0-9, *, # and A-D, not \"%s\"", options.dtmf);
 	return 0;
 }
 
@@ -443,7 +459,7 @@ static void start_connected(struct callflow_client *client)
 	if (options.mute)
 		callflow_mute(client, NULL, 1);
 	if (options.dtmf && callflow_dtmf(client, NULL, options.dtmf) < 0)
-		cli_fail("--dtmf takes 0-9, *, # and A-D, not \"%s\"", options.dtmf);
+		cli_fail("the keys of --dtmf cannot be pressed");
 }
 
 static void act(struct callflow_client *client, enum action action,

@@ -66,7 +66,9 @@ static int open_files(struct cf_audio *audio, const struct callflow_audio_option
 	if (options->in_file && !options->read) {
 		err = cf_wav_reader_open(&audio->reader, options->in_file);
 		if (err) {
-			snprintf(why, sizeof(why), "%s: %s", options->in_file, cf_err_text(err));
+			snprintf(why, sizeof(why), "%s: %s", options->in_file,
+				err == CF_EBADMSG ? "no sound file that is understood"
+						  : cf_err_text(err));
 			return err;
 		}
 	}

@@ -49,6 +49,13 @@ def told_once(_, daemon):
     status, out, _ = callflow(env, "call", "8:echo123", "--duration", "0.3")
     paths = [line for line in out.splitlines() if " -> " in line]
     assert status == 0 and paths and all(one != other for one, other in zip(paths, paths[1:])), out
+    with subprocess.Popen([str(CLI), "listen", "--answer", "--calls", "1"], env={**env, "PATH": os.environ["PATH"]}, cwd="/",
+                          stdout=subprocess.PIPE, text=True) as listener:
+        user = listener.stdout.readline().split()[-1]
+        assert callflow(env, "call", user, "--duration", "0.5")[0] == 0
+        heard = listener.stdout.read()
+    paths = [line for line in heard.splitlines() if " -> " in line]
+    assert paths and all(one != other for one, other in zip(paths, paths[1:])), heard
     user = callflow(env, "user", "create")[1].strip()
     status, out, _ = callflow(env, "call", user)
     assert status == 1 and "(480/10037)" in out and "packets" not in out, out
@@ -66,6 +73,15 @@ def drawn_without_a_word(_, daemon):
     assert status == 2 and "network, ladder or both" in err
 
 
+def refused(_, daemon):
+    """what cannot be played or pressed is said before anybody's phone rings"""
+    env = client_env(daemon)
+    status, out, err = callflow(env, "call", "8:echo123", "--dtmf", "12x")
+    assert status == 2 and "12x" in err and not out, (out, err)
+    status, out, err = callflow(env, "call", "8:echo123", "--audio-in", "/etc/passwd")
+    assert status == 1 and "/etc/passwd: no sound file" in err and "ringing" not in out, (out, err)
+
+
 def aligned(_, daemon):
     """the table of usage keeps its columns"""
     env = client_env(daemon)
@@ -75,7 +91,7 @@ def aligned(_, daemon):
     assert len(lines) > 3 and all(line[at:at + 2] == "20" for line in lines[1:]), "\n".join(lines)
 
 
-TESTS = [groups, settings, told_once, drawn_without_a_word, aligned]
+TESTS = [groups, settings, told_once, drawn_without_a_word, refused, aligned]
 
 
 if __name__ == "__main__":
