@@ -3,6 +3,7 @@
 
 #include "announce.h"
 #include "budgets.h"
+#include "certificate.h"
 #include "openapi.h"
 #include "relay.h"
 #include "secrets.h"
@@ -26,6 +27,7 @@
 #define WORKERS_MAX 256
 #define LISTENERS_MAX CF_CONF_ADDRS_MAX
 #define DRAIN_CHECK_US (200 * CF_US_PER_MS)
+#define DRAIN_TELL_US (10 * CF_US_PER_S)
 
 /* A configuration that SIGHUP has read. Workers may look into older ones: all live to the end. */
 struct reloaded {
@@ -65,56 +67,15 @@ struct daemon {
 	struct urls urls;
 	struct cf_timer drain_timer;
 	bool draining;
-	bool told_to_end; /* by a first SIGTERM; a drain asked for by REST is none */
-	bool failed;      /* to restore what was there before */
+	uint64_t drain_told_us; /* how far it is */
+	bool told_to_end;       /* by a first SIGTERM; a drain asked for by REST is none */
+	bool failed;            /* to restore what was there before */
 };
 
 static int fail(const char *what, const char *why)
 {
 	cf_log(CF_LOG_ERROR, "daemon", NULL, "%s: %s", what, why);
 	return -1;
-}
-
-/* Certificates */
-
-static int ensure_devca(struct daemon *d, const struct cf_conf *conf)
-{
-	char ips[CF_CONF_ADDRS_MAX][CF_ADDR_TEXT_MAX];
-	const char *names[CF_CONF_ADDRS_MAX + 1];
-	char error[256];
-	size_t n = 0;
-
-	for (size_t i = 0; i < conf->public_addresses.n; i++, n++)
-		names[n] = cf_addr_ip_text(&conf->public_addresses.v[i], ips[i]);
-	if (conf->resource.hostname[0])
-		names[n++] = conf->resource.hostname;
-	if (cf_devca_ensure(&d->devca, conf->state_dir, names, n, error) < 0)
-		return fail("development CA", error);
-	return 0;
-}
-
-/* A failure leaves the certificate in use as it is. */
-static int load_certificate(struct daemon *d, const struct cf_conf *conf)
-{
-	bool own = conf->tls.certificate[0];
-	char error[CF_TLS_ERROR_MAX];
-
-	if (!own && ensure_devca(d, conf) < 0)
-		return -1;
-	if (cf_tls_server_load(d->tls, own ? conf->tls.certificate : d->devca.cert_file,
-		    own ? conf->tls.key : d->devca.key_file, error) < 0)
-		return fail("certificate", error);
-	return 0;
-}
-
-static int make_tls(struct daemon *d)
-{
-	/* Ours comes first: coturn's clients offer http/1.1 beside stun.turn, browsers stun.turn
-	 * never. */
-	static const char *const alpn[] = {"stun.turn", "h2", "http/1.1", NULL};
-
-	d->tls = cf_tls_server_new(alpn);
-	return d->tls ? load_certificate(d, d->conf) : fail("TLS", "out of memory");
 }
 
 /* Loops and roles */
@@ -324,12 +285,20 @@ static void check_drained(struct cf_timer *timer, void *arg)
 {
 	struct daemon *d = arg;
 	size_t calls = d->api ? cf_call_domain_n_calls(cf_api_domain(d->api)) : 0;
+	size_t allocations = d->relay ? relay_role_n_allocations(d->relay) : 0;
+	uint64_t now_us = cf_loop_now_us(d->loop);
 
 	(void)timer;
-	if (calls == 0 && (!d->relay || relay_role_n_allocations(d->relay) == 0))
+	if (calls == 0 && allocations == 0) {
 		cf_loop_stop(d->loop);
-	else
-		(void)!cf_timer_after(&d->drain_timer, d->loop, DRAIN_CHECK_US, check_drained, d);
+		return;
+	}
+	if (now_us - d->drain_told_us >= DRAIN_TELL_US) {
+		d->drain_told_us = now_us;
+		cf_log(CF_LOG_INFO, "daemon", NULL, "draining: %zu calls, %zu allocations left",
+			calls, allocations);
+	}
+	(void)!cf_timer_after(&d->drain_timer, d->loop, DRAIN_CHECK_US, check_drained, d);
 }
 
 static void drain(void *arg)
@@ -484,7 +453,7 @@ static int start_signal(struct daemon *d)
 static int prepare(struct daemon *d, const struct cf_conf *conf, struct cf_api_options *options)
 {
 	cf_api_options_defaults(options);
-	if (fill_api(d, conf, options) < 0 || load_certificate(d, conf) < 0)
+	if (fill_api(d, conf, options) < 0 || certificate_load(d->tls, &d->devca, conf) < 0)
 		return -1;
 	if (d->api && cf_api_reload(d->api, options) < 0)
 		return fail("reload", "out of memory");
@@ -597,8 +566,9 @@ static int start(struct daemon *d)
 	if (!d->loop)
 		return fail("daemon", "out of memory");
 	if (catch_signals(d) < 0 || secrets_load(&d->secrets, d->conf) < 0 ||
-		derive_secrets(d) < 0 || make_tls(d) < 0 || start_workers(d) < 0 ||
-		open_store(d) < 0 || start_relay(d) < 0 || open_listeners(d) < 0)
+		derive_secrets(d) < 0 || certificate_open(&d->tls, &d->devca, d->conf) < 0 ||
+		start_workers(d) < 0 || open_store(d) < 0 || start_relay(d) < 0 ||
+		open_listeners(d) < 0)
 		return -1;
 	urls_collect(&d->urls, d->conf, d->relay, d->listeners, d->n_listeners);
 	return start_signal(d);

@@ -27,9 +27,11 @@ class Target(Daemon):
         self.stun = split(self.ready["stun"])
         self.turn_tls = split(self.ready["turn"][-1].removeprefix("turns:").split("?")[0])
 
-    def udp(self, to=None):
+    def udp(self, to=None, source=None):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.settimeout(5)
+        if source:
+            sock.bind((source, 0))
         sock.connect(to or self.stun)
         return sock
 

@@ -3,6 +3,7 @@
 """What an operator does to a running node: drain it and change its configuration, with packets counted all the while."""
 import contextlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -133,6 +134,7 @@ def drain_relay(folder, _):
         wait_until(lambda: refused(daemon) == 508, "no new allocation")
         stream.flows(1000)
         assert daemon.process.poll() is None
+        wait_until(lambda: "draining: 0 calls, " in daemon.log_text(), "a word on what is left")
         stream.stop()
         stream.release()
         assert daemon.process.wait(5) == 0
@@ -253,17 +255,23 @@ def reload_certificate(folder, _):
         sock = context.wrap_socket(socket.create_connection(server, timeout=10))
         return sock, sock.getpeercert(True)
 
+    def seen_by_datagram(server):
+        done = subprocess.run(["openssl", "s_client", "-dtls", "-connect", server], input="", capture_output=True, text=True,
+                              timeout=20, check=False)
+        return ssl.PEM_cert_to_DER_cert(re.search("-----BEGIN.*?END CERTIFICATE-----\n", done.stdout, re.DOTALL)[0])
+
     first = renew()
     with lab(folder, settings=[f"tls.certificate={files[0]}", f"tls.key={files[1]}"]) as daemon:
         host, _, port = daemon.ready["turn"][-1].removeprefix("turns:").split("?")[0].rpartition(":")
         sock, seen = connect((host, int(port)))
-        assert seen == first
+        assert seen == first and seen_by_datagram(daemon.ready["stun"]) == first
         allocation = stun.Allocation(sock, STATIC, stream=True)
         second = renew()
         daemon.reload(LAB)
         other, seen = connect((host, int(port)))
         assert seen == second
         other.close()
+        assert seen_by_datagram(daemon.ready["stun"]) == second
         assert sock.getpeercert(True) == first and allocation.refresh(600) == 0
         assert allocation.refresh(0) == 0
         sock.close()
