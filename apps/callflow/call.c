@@ -375,7 +375,7 @@ static int fill_call_options(struct callflow_call_options *call)
 		call->ice_transport = CALLFLOW_ICE_DIRECT;
 	else if (strcmp(transport, "all") != 0)
 		return cli_fail("--ice-transport is all, relay or direct, not \"%s\"", transport);
-	if (options.dtmf && options.dtmf[strspn(options.dtmf, "0123456789*#ABCDabcd")])
+	if (options.dtmf && options.dtmf[strspn(options.dtmf, "0123456789*#ABCD")])
 		return cli_fail("--dtmf takes 0-9, *, # and A-D, not \"%s\"", options.dtmf);
 	return 0;
 }

@@ -104,5 +104,5 @@ void announce_end(const char *state_dir)
 void announce_step(const char *call_id, bool main_step, const char *text, void *arg)
 {
 	(void)arg;
-	cf_log(main_step ? CF_LOG_INFO : CF_LOG_DEBUG, "call", call_id, "%s", text);
+	cf_log(main_step ? CF_LOG_INFO : CF_LOG_DEBUG, "api", call_id, "%s", text);
 }
