@@ -89,6 +89,15 @@ enum ice_net_kind {
 	N_KINDS
 };
 
+/* Fails the test unless it is so; the scenario's own report() says first how things stand. */
+#define EXPECT(what)                                   \
+	do {                                           \
+		if (!(what)) {                         \
+			report();                      \
+			fail_msg("not so: %s", #what); \
+		}                                      \
+	} while (0)
+
 extern const char *const ice_net_names[];
 
 /** A call between two networks, STUN server at 192.0.2.1:3478, each side with the relay that its

@@ -24,6 +24,15 @@ def need(condition, reason):
         sys.exit(0)
 
 
+def new_certificate(certificate, key):
+    """Writes a certificate for 127.0.0.1, its own authority, and its key into the two files. Its text."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key],
+                   check=True, capture_output=True)
+    with open(certificate, encoding="utf-8") as file:
+        return file.read()
+
+
 class Daemon:
     def __init__(self, settings=(), config=None):
         need(PROGRAM.exists(), f"{PROGRAM} is not built")

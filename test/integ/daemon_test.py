@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 from call_cli import Cli, answer, ask, client_env, new_token, new_user, run, speech, usage, wait_until
-from daemon import PORTS, PROGRAM, Daemon
+from daemon import PORTS, PROGRAM, Daemon, new_certificate
 from library_binding import Client, Type
 
 ECHO = "8:echo123"
@@ -218,11 +218,7 @@ def renewed(folder, _):
     files = [f"{folder}/tls.pem", f"{folder}/tls.key"]
 
     def renew():
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-                       check=True, capture_output=True)
-        with open(files[0], encoding="utf-8") as file:
-            return file.read()
+        return new_certificate(*files)
 
     first = renew()
     with Daemon([f"tls.certificate={files[0]}", f"tls.key={files[1]}"]) as daemon:

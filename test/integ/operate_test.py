@@ -7,13 +7,12 @@ import re
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 
 import stun
 from call_cli import Cli, answer, ask, client_env, new_token, new_user, run, speech, wait_until
-from daemon import Daemon
+from daemon import Daemon, new_certificate
 from daemon_test import both_hear, end, in_call
 from signed import get, signed
 
@@ -242,11 +241,7 @@ def reload_certificate(folder, _):
     files = [f"{folder}/tls.pem", f"{folder}/tls.key"]
 
     def renew():
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-                       check=True, capture_output=True)
-        with open(files[0], encoding="utf-8") as file:
-            return ssl.PEM_cert_to_DER_cert(file.read())
+        return ssl.PEM_cert_to_DER_cert(new_certificate(*files))
 
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -23,14 +23,6 @@ static void report(void)
 			cf_ice_agent_why(call.side[i].agent, why, sizeof(why)));
 }
 
-#define EXPECT(what)                                   \
-	do {                                           \
-		if (!(what)) {                         \
-			report();                      \
-			fail_msg("not so: %s", #what); \
-		}                                      \
-	} while (0)
-
 static void begin(const struct vnet_options *options, enum ice_net_kind a, enum ice_net_kind b)
 {
 	ice_call_setup(&call, options, a, b);

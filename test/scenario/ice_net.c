@@ -24,14 +24,6 @@ static void report(void)
 				cf_ice_agent_why(call.side[i].agent, why, sizeof(why)));
 }
 
-#define EXPECT(what)                                   \
-	do {                                           \
-		if (!(what)) {                         \
-			report();                      \
-			fail_msg("not so: %s", #what); \
-		}                                      \
-	} while (0)
-
 static uint64_t connected_ms(int side)
 {
 	return (call.side[side].connected_us - call.start_us) / 1000;

@@ -26,14 +26,6 @@ static void report(void)
 			cf_ice_agent_why(call.side[i].agent, why, sizeof(why)));
 }
 
-#define EXPECT(what)                                   \
-	do {                                           \
-		if (!(what)) {                         \
-			report();                      \
-			fail_msg("not so: %s", #what); \
-		}                                      \
-	} while (0)
-
 static void begin(enum ice_net_kind a, enum ice_net_kind b, unsigned loss_permille)
 {
 	ice_call_setup(&call, &wide, a, b);
