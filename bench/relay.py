@@ -245,7 +245,7 @@ def growth(args):
     for n in GROWTH[:3] if args.quick else GROWTH:
         name = f"growth: 5,000 packet/s, {n:,} allocations, one worker"
         progress(name)
-        ours, theirs = rounds(1, 1, "--clients", str(n), "--rate", "5000", "--seconds", str(args.seconds))
+        ours, theirs = rounds(args.rounds, 1, "--clients", str(n), "--rate", "5000", "--seconds", str(args.seconds))
         report(name, CPU, median(ours, "cpu_us_per_packet"), median(theirs, "cpu_us_per_packet"), None)
 
 
@@ -258,7 +258,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one short round of each")
     parser.add_argument("--only", default="", help="cases whose name has this in it")
     args = parser.parse_args()
-    args.rounds, args.seconds = (1, 1) if args.quick else (3, 1)
+    args.rounds, args.seconds = (1, 1) if args.quick else (5, 1)
     PEER = coturn_name()
     for case, workers, bar, options in CASES:
         if args.only in f"{case}, {workers_text(workers)}":
