@@ -176,6 +176,7 @@ static unsigned ready_bits(uint32_t events)
 {
 	return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? CF_IO_READ : 0u) |
 	       (events & EPOLLOUT ? CF_IO_WRITE : 0u) |
+	       (events & (EPOLLRDHUP | EPOLLHUP) ? CF_IO_HANGUP : 0u) |
 	       (events & (EPOLLERR | EPOLLHUP) ? CF_IO_ERROR : 0u);
 }
 

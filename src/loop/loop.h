@@ -23,11 +23,12 @@ struct cf_loop;
 /* Most messages that may wait in one mailbox. */
 #define CF_LOOP_MAILBOX_MAX 65536
 
-enum { CF_IO_READ = 1, CF_IO_WRITE = 2, CF_IO_ERROR = 4, CF_IO_EDGE = 8 };
+enum { CF_IO_READ = 1, CF_IO_WRITE = 2, CF_IO_ERROR = 4, CF_IO_EDGE = 8, CF_IO_HANGUP = 16 };
 
 struct cf_io;
-/** events: CF_IO_* that are ready. CF_IO_ERROR comes without being asked for. A watcher with
- * CF_IO_EDGE is told of news only: it reads all there is, or asks with cf_io_again(). */
+/** events: CF_IO_* that are ready. CF_IO_ERROR comes without being asked for; CF_IO_HANGUP, the end
+ * of what the other side sends, together with CF_IO_READ. A watcher with CF_IO_EDGE is told of news
+ * only: it reads all there is, or asks with cf_io_again(). */
 typedef void cf_io_fn(struct cf_io *io, unsigned events, void *arg);
 
 /* A watched descriptor, embedded in the caller's object. Zeroed before the first use. */

@@ -81,9 +81,11 @@ static void watch(struct cf_stream *s)
 		if ((s->blocked && unsent) || (s->read_blocked && !s->paused))
 			events |= CF_IO_WRITE;
 	}
-	err = cf_io_set(&s->io, events);
+	err = cf_io_set(&s->io, events | CF_IO_EDGE);
 	if (err)
 		fail_later(s, err);
+	else if ((events & CF_IO_READ) && !s->drained)
+		cf_io_again(&s->io);
 }
 
 /* Making */
@@ -178,7 +180,7 @@ int cf_stream_connect(struct cf_stream **ret_stream, struct cf_loop *loop,
 	if (!err)
 		err = start_connect(s, addr, &options->bind);
 	if (!err)
-		err = cf_io_start(&s->io, loop, s->fd, CF_IO_WRITE, on_io, s);
+		err = cf_io_start(&s->io, loop, s->fd, CF_IO_WRITE | CF_IO_EDGE, on_io, s);
 	if (err) {
 		cf_stream_free(s);
 		return err;
@@ -206,7 +208,7 @@ int cf_stream_accept(struct cf_stream **ret_stream, struct cf_loop *loop, int fd
 	if (!err && s->tls)
 		err = cf_timer_after(&s->timer, loop, options->open_timeout_us, on_open_timeout, s);
 	if (!err)
-		err = cf_io_start(&s->io, loop, fd, CF_IO_READ, on_io, s);
+		err = cf_io_start(&s->io, loop, fd, CF_IO_READ | CF_IO_EDGE, on_io, s);
 	if (err) {
 		cf_stream_free(s);
 		return err;
@@ -462,7 +464,9 @@ static void on_io(struct cf_io *io, unsigned events, void *arg)
 	bool alive;
 
 	(void)io;
-	s->drained = false;
+	if (events & (CF_IO_READ | CF_IO_ERROR))
+		s->drained = false;
+	s->hangup |= (events & CF_IO_HANGUP) != 0;
 	if (s->opening && !opened(s))
 		return;
 	switch (s->state) {
@@ -609,7 +613,7 @@ int cf_stream_attach(
 	if (stream->loop)
 		return CF_ESTATE;
 	stream->paused = false;
-	err = cf_io_start(&stream->io, loop, stream->fd, CF_IO_READ, on_io, stream);
+	err = cf_io_start(&stream->io, loop, stream->fd, CF_IO_READ | CF_IO_EDGE, on_io, stream);
 	if (err)
 		return err;
 	stream->loop = loop;

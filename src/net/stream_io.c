@@ -15,7 +15,7 @@
 /* A BIO over a socket that never raises SIGPIPE, as OpenSSL's own does. */
 
 /* recv() that does not ask again when the last answer was less than asked for: the socket is empty
- * then, and epoll says when it no longer is. */
+ * then, and epoll says when it no longer is. Behind a hangup the end is still to be read. */
 static ssize_t receive(struct cf_stream *s, void *p, size_t n)
 {
 	ssize_t got = -1;
@@ -24,7 +24,7 @@ static ssize_t receive(struct cf_stream *s, void *p, size_t n)
 		errno = EAGAIN;
 	else
 		got = recv(s->fd, p, n, MSG_DONTWAIT);
-	s->drained |= got > 0 && (size_t)got < n;
+	s->drained |= got < 0 ? errno == EAGAIN : got > 0 && (size_t)got < n && !s->hangup;
 	return got;
 }
 

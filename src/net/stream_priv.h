@@ -30,6 +30,7 @@ struct cf_stream {
 	bool paused;
 	bool blocked;      /* the kernel takes no more for now */
 	bool read_blocked; /* TLS has to write before it can read */
+	bool hangup;       /* the other side sends no more than what lies in the socket */
 	bool drained;      /* the socket was read empty; false again with each event */
 	bool opening;      /* on_open is due at the end of the turn */
 	bool again;        /* on_data is due at the end of the turn */
