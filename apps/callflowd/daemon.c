@@ -206,10 +206,20 @@ static int open_listeners(struct daemon *d)
 
 /* Signalling */
 
+static void on_store_health(bool healthy, const char *why, void *arg)
+{
+	(void)arg;
+	if (healthy)
+		cf_log(CF_LOG_INFO, "store", NULL, "the store works again");
+	else
+		cf_log(CF_LOG_ERROR, "store", NULL,
+			"%s: what has to be kept is refused with 503 until this is mended", why);
+}
+
 static int open_store(struct daemon *d)
 {
 	char url[1100], why[512];
-	struct cf_store_options options = {.url = url};
+	struct cf_store_options options = {.url = url, .health = on_store_health};
 
 	if (!(d->conf->roles & CF_ROLE_SIGNAL))
 		return 0;

@@ -128,9 +128,15 @@ typedef void cf_store_rows_fn(int err, const struct cf_store_rows *rows, void *a
 struct cf_store;
 struct cf_store_batch;
 
+/** The store has ceased to work (why: what the database says, static), or works again (why: NULL).
+ */
+typedef void cf_store_health_fn(bool healthy, const char *why, void *arg);
+
 struct cf_store_options {
-	const char *url;    /* "sqlite:FILE"; FILE ":memory:" for tests */
-	size_t max_pending; /* batches and reads that wait; 0: 16384 */
+	const char *url;            /* "sqlite:FILE"; FILE ":memory:" for tests */
+	size_t max_pending;         /* batches and reads that wait; 0: 16384 */
+	cf_store_health_fn *health; /* NULL: not told; may not close the store */
+	void *arg;
 };
 
 /** Opens the store, and makes or upgrades its tables (blocks: at the start only). 0; CF_EINVAL
@@ -161,7 +167,8 @@ CF_MUST_CHECK int cf_store_commit(struct cf_store_batch *batch, cf_store_done_fn
 CF_MUST_CHECK int cf_store_read(struct cf_store *store, enum cf_store_read read,
 	const struct cf_store_value *params, size_t n_params, cf_store_rows_fn *fn, void *arg);
 
-/** Whether the last transaction worked, for /readyz. */
+/** Whether the database works, for /readyz: false from a failure on (a full disk, a broken file)
+ * until a write by the store itself, tried once a second, has worked. */
 bool cf_store_healthy(const struct cf_store *store);
 
 /** Counts, for metrics. */

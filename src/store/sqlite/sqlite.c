@@ -198,6 +198,7 @@ struct cf_sqlite {
 	sqlite3_stmt *writes[CF_STORE_N_WRITES];
 	sqlite3_stmt *also[CF_STORE_N_WRITES];
 	sqlite3_stmt *reads[CF_STORE_N_READS];
+	int trouble; /* result code, for cf_sqlite_trouble() */
 };
 
 size_t cf_sqlite_n_params(bool is_read, int what)
@@ -210,11 +211,26 @@ static int code(int rc)
 	return rc == SQLITE_NOMEM ? CF_ENOMEM : CF_EIO;
 }
 
+static int failure(struct cf_sqlite *db, int rc)
+{
+	if (rc != SQLITE_CONSTRAINT && rc != SQLITE_NOMEM)
+		db->trouble = rc;
+	return code(rc);
+}
+
+const char *cf_sqlite_trouble(struct cf_sqlite *db)
+{
+	int rc = db->trouble;
+
+	db->trouble = SQLITE_OK;
+	return rc == SQLITE_OK ? NULL : sqlite3_errstr(rc);
+}
+
 static int exec(struct cf_sqlite *db, const char *sql)
 {
 	int rc = sqlite3_exec(db->db, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : code(rc);
+	return rc == SQLITE_OK ? 0 : failure(db, rc);
 }
 
 static int user_version(struct cf_sqlite *db, int *ret_version)
@@ -412,7 +428,7 @@ void cf_store_rows_free(struct cf_store_rows *rows)
 	*rows = (struct cf_store_rows){0};
 }
 
-static int step_all(sqlite3_stmt *stmt, struct cf_store_op *op)
+static int step_all(struct cf_sqlite *db, sqlite3_stmt *stmt, struct cf_store_op *op)
 {
 	size_t cap = 0;
 	int err = bind(stmt, op), rc = SQLITE_DONE;
@@ -421,7 +437,7 @@ static int step_all(sqlite3_stmt *stmt, struct cf_store_op *op)
 	while (err == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
 		err = add_row(&op->rows, stmt, &cap);
 	if (err == 0 && rc != SQLITE_DONE)
-		err = code(rc);
+		err = failure(db, rc);
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);
 	return err;
@@ -432,13 +448,13 @@ int cf_sqlite_run(struct cf_sqlite *db, struct cf_store_op *op)
 	int err;
 
 	if (op->is_read) {
-		err = step_all(db->reads[op->what], op);
+		err = step_all(db, db->reads[op->what], op);
 		if (err < 0)
 			cf_store_rows_free(&op->rows);
 		return err;
 	}
-	err = step_all(db->writes[op->what], op);
+	err = step_all(db, db->writes[op->what], op);
 	if (err == 0 && db->also[op->what])
-		err = step_all(db->also[op->what], op);
+		err = step_all(db, db->also[op->what], op);
 	return err;
 }

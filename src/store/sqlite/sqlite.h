@@ -29,6 +29,11 @@ void cf_sqlite_rollback(struct cf_sqlite *db);
 /** Runs one statement; a read fills op->rows. 0, CF_EIO, CF_ENOMEM, CF_ELIMIT. */
 CF_MUST_CHECK int cf_sqlite_run(struct cf_sqlite *db, struct cf_store_op *op);
 
+/** What has kept the database from working since the last question: SQLite's words, static; NULL
+ * when nothing has. A statement that breaks a constraint is its own fault and none of the
+ * database's. */
+const char *cf_sqlite_trouble(struct cf_sqlite *db);
+
 /** Number of parameters that a write or read takes. */
 size_t cf_sqlite_n_params(bool is_read, int what);
 

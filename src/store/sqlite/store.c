@@ -6,6 +6,7 @@
  */
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "loop/thread.h"
@@ -16,6 +17,7 @@
 
 #define PENDING_DEFAULT 16384
 #define GROUP_MAX 512
+#define PROBE_US CF_US_PER_S
 
 /* A batch of writes, or one read. */
 struct cf_store_batch {
@@ -41,6 +43,9 @@ struct cf_store {
 	bool busy;
 	bool closing;
 	bool healthy;
+	cf_store_health_fn *health;
+	void *health_arg;
+	struct cf_timer probe; /* while not healthy */
 	int group_err;
 	struct cf_store_stats stats;
 };
@@ -195,7 +200,6 @@ static void work(void *arg)
 
 static void report(struct cf_store *store, struct cf_store_batch *batch)
 {
-	store->healthy = batch->err != CF_EIO;
 	if (batch->err < 0)
 		store->stats.failures++;
 	if (batch->rows_fn)
@@ -208,9 +212,60 @@ static void report(struct cf_store *store, struct cf_store_batch *batch)
 
 static void start(void *arg);
 
+/* ---- health ---- */
+
+static void turn(struct cf_store *store, bool healthy, const char *why)
+{
+	if (store->healthy == healthy)
+		return;
+	store->healthy = healthy;
+	if (store->health)
+		store->health(healthy, why, store->health_arg);
+}
+
+static void on_probe(struct cf_timer *timer, void *arg);
+
+static void probe_later(struct cf_store *store)
+{
+	if (!store->closing)
+		(void)!cf_timer_after(&store->probe, store->loop, PROBE_US, on_probe, store);
+}
+
+static void on_probed(int err, void *arg)
+{
+	struct cf_store *store = arg;
+
+	if (err < 0)
+		probe_later(store);
+	else
+		turn(store, true, NULL);
+}
+
+/* Only a write shows that a full disk has room again: reads go on all the time. */
+static void on_probe(struct cf_timer *timer, void *arg)
+{
+	struct cf_store *store = arg;
+	struct cf_store_batch *batch = cf_store_batch_new(store);
+	struct cf_store_value mark[2] = {cf_store_text("probe"), cf_store_int(cf_clock_wall_ms())};
+
+	(void)timer;
+	if (batch)
+		cf_store_add(batch, CF_STORE_MARK_PUT, mark, 2);
+	if (!batch || cf_store_commit(batch, on_probed, store) < 0)
+		probe_later(store);
+}
+
+static void in_trouble(struct cf_store *store, const char *why)
+{
+	if (store->healthy)
+		probe_later(store);
+	turn(store, false, why);
+}
+
 static void finished(void *arg)
 {
 	struct cf_store *store = arg;
+	const char *trouble = cf_sqlite_trouble(store->db);
 	struct cf_list group, *node;
 
 	cf_list_init(&group);
@@ -218,6 +273,8 @@ static void finished(void *arg)
 		cf_list_push(&group, node);
 	store->busy = false;
 	store->stats.transactions++;
+	if (trouble)
+		in_trouble(store, trouble);
 	if (!cf_list_empty(&store->waiting) && !store->closing)
 		start(store);
 	while ((node = cf_list_pop(&group))) {
@@ -305,6 +362,8 @@ int cf_store_open(struct cf_store **ret_store, struct cf_loop *loop,
 		return CF_ENOMEM;
 	store->loop = loop;
 	store->healthy = true;
+	store->health = options->health;
+	store->health_arg = options->arg;
 	store->max_pending = options->max_pending ? options->max_pending : PENDING_DEFAULT;
 	cf_list_init(&store->waiting);
 	cf_list_init(&store->running);
@@ -328,6 +387,7 @@ struct cf_store *cf_store_close(struct cf_store *store)
 		return NULL;
 	store->closing = true;
 	cf_defer_cancel(&store->start);
+	cf_timer_stop(&store->probe);
 	/* The group under way ends on its thread; its done function comes by the mailbox. */
 	while (store->busy)
 		if (cf_loop_run_once(store->loop, -1) < 0)

@@ -4,9 +4,11 @@
 #include "base/mem.h"
 #include "store/store.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define T(text) cf_store_text(text)
@@ -444,13 +446,23 @@ static void pending_limit(void **state)
 	assert_int_equal(r[2].calls, 0);
 }
 
+static void remove_store(const char *file)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	char name[64];
+
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "%s%s", file, ends[i]);
+		unlink(name);
+	}
+}
+
 /* Closing finishes what waits; opening again finds it. */
 static void close_and_reopen(void **state)
 {
 	char file[] = "/tmp/cf-store-XXXXXX";
 	struct cf_store_batch *batch;
 	struct result r[2] = {{0}};
-	char more[64];
 
 	(void)state;
 	close(mkstemp(file));
@@ -467,11 +479,57 @@ static void close_and_reopen(void **state)
 	open_at(file);
 	expect(CF_STORE_USER_GET, "u1", "0|0|");
 	store = cf_store_close(store);
-	unlink(file);
-	snprintf(more, sizeof(more), "%s-wal", file);
-	unlink(more);
-	snprintf(more, sizeof(more), "%s-shm", file);
-	unlink(more);
+	remove_store(file);
+}
+
+static void on_health(bool healthy, const char *text, void *arg)
+{
+	int *changes = arg;
+
+	++*changes;
+	assert_int_equal(healthy, *changes % 2 == 0);
+	assert_int_equal(text == NULL, healthy);
+}
+
+static int put_user(const char *name)
+{
+	struct cf_store_batch *batch = cf_store_batch_new(store);
+
+	ADD(batch, CF_STORE_USER_PUT, T(name), I(1));
+	return commit(batch);
+}
+
+/* A full disk, by a limit on the size of files: that reads go on does not hide it. */
+static void full_disk(void **state)
+{
+	struct rlimit all, none;
+	char file[] = "/tmp/cf-store-XXXXXX", url[64];
+	int changes = 0;
+	struct cf_store_options options = {.url = url, .health = on_health, .arg = &changes};
+
+	(void)state;
+	close(mkstemp(file));
+	snprintf(url, sizeof(url), "sqlite:%s", file);
+	store = cf_store_close(store);
+	assert_int_equal(cf_store_open(&store, loop, &options, why, sizeof(why)), 0);
+	assert_int_equal(put_user("before"), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = all.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(put_user("during"), CF_EIO);
+		expect(CF_STORE_USER_GET, "before", "0|0|");
+		assert_false(cf_store_healthy(store));
+	}
+	assert_int_equal(changes, 1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	while (!cf_store_healthy(store))
+		assert_true(cf_loop_run_once(loop, 1000) >= 0);
+	assert_int_equal(changes, 2);
+	assert_int_equal(put_user("after"), 0);
+	store = cf_store_close(store);
+	remove_store(file);
 }
 
 static void refused_stores(void **state)
@@ -537,6 +595,7 @@ int main(void)
 		TEST(usage_pages_and_sums),
 		TEST(usage_recovered),
 		TEST(one_bad_batch),
+		TEST(full_disk),
 		TEST(groups),
 		TEST(misuse),
 		TEST(pending_limit),
