@@ -16,7 +16,7 @@ import calls
 import expect
 from calls import END_S, Desk, audio
 from cases import Case
-from nat import NAT, NETWORKS
+from nat import NETWORKS
 
 BAR_MS = 1000             # longest stretch unheard, beyond what was impossible
 UNDISTURBED_MS = 250      # what the measure itself may be wrong by, where nothing happened

@@ -108,7 +108,7 @@ struct client_call {
 	json_t *ice_servers; /* bound to this call */
 	bool relay_refused;  /* there is no relay among them: the budget is used up */
 	struct cf_defer defer;
-	struct cf_timer timer; /* time-out of setting up */
+	struct cf_timer timer; /* time-outs of setting up */
 	uint64_t placed_us;    /* or accepted */
 	uint64_t gathered_us;  /* 0: not yet */
 	uint64_t first_rtp_us; /* first audio of the other side, 0: none yet */

@@ -194,6 +194,24 @@ static void on_doubt(void *arg)
 	client_doubt(call->client);
 }
 
+static void on_answer_due(struct cf_timer *timer, void *arg)
+{
+	struct client_call *call = arg;
+
+	(void)timer;
+	client_doubt(call->client);
+}
+
+/* The callee has accepted: if the service's word of it does not come too, it was lost. */
+static void on_awaited(void *arg)
+{
+	struct client_call *call = arg;
+
+	if (call->state == CALL_PLACED || call->state == CALL_RINGING_OUT)
+		(void)!cf_timer_after(&call->timer, call->client->loop,
+			client_answer_due_us(call->client), on_answer_due, call);
+}
+
 static void on_restart_due(struct cf_timer *timer, void *arg)
 {
 	struct client_call *call = arg;
@@ -302,6 +320,7 @@ int client_make_peer(struct client_call *call)
 			.state = on_peer_state,
 			.path = on_path,
 			.doubt = on_doubt,
+			.awaited = on_awaited,
 			.rtp = on_rtp,
 			.rtcp = on_rtcp},
 		.arg = call};

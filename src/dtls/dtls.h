@@ -32,8 +32,11 @@ struct cf_dtls_identity;
 
 #define CF_DTLS_MTU 1200            /* no datagram that we send is longer */
 #define CF_DTLS_FIRST_TIMEOUT_MS 60 /* then doubled up to CF_DTLS_MAX_TIMEOUT_MS */
-#define CF_DTLS_MAX_TIMEOUT_MS 1000
-#define CF_DTLS_HANDSHAKE_MAX_MS 15000 /* from start to CF_ETIMEOUT */
+/* OpenSSL gives up behind 12 repetitions: this spreads them over the whole handshake's time. */
+#define CF_DTLS_MAX_TIMEOUT_MS 3000
+/* From start to CF_ETIMEOUT. A callee starts when it has a path, and waits until the caller knows
+ * that it has accepted: longer than an event stream takes to be found dead. */
+#define CF_DTLS_HANDSHAKE_MAX_MS 25000
 /* "AB:CD:...": 32 bytes and the terminator. */
 #define CF_DTLS_FINGERPRINT_MAX 96
 

@@ -344,6 +344,11 @@ void cf_ice_agent_note_received(
 	agent->strays += agent->stray != NULL;
 }
 
+bool cf_ice_agent_is_awaited(const struct cf_ice_agent *agent)
+{
+	return agent->n_early > 0;
+}
+
 bool cf_ice_agent_accepts(
 	const struct cf_ice_agent *agent, unsigned base, const struct cf_addr *src)
 {

@@ -182,6 +182,10 @@ void cf_ice_agent_unreachable(struct cf_ice_agent *agent, unsigned base,
 void cf_ice_agent_permitted(
 	struct cf_ice_agent *agent, unsigned base, const struct cf_addr *ip, uint64_t now_us);
 
+/** Whether the peer has checked a pair of ours (authenticated, RFC 8445 section 7.3) while its
+ * description is not known yet: it has ours, and has taken it. */
+bool cf_ice_agent_is_awaited(const struct cf_ice_agent *agent);
+
 /** Authenticated data (SRTP, DTLS) came in: proof of life for the pair. Cheap. */
 void cf_ice_agent_note_received(
 	struct cf_ice_agent *agent, unsigned base, const struct cf_addr *src, uint64_t now_us);

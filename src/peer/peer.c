@@ -123,6 +123,15 @@ static void tell_path(struct cf_peer *peer)
 	peer->callbacks.path(&peer->told, peer->cause, peer->gap_ms, peer->arg);
 }
 
+static void tell_awaited(struct cf_peer *peer)
+{
+	bool awaited = cf_ice_agent_is_awaited(peer->ice);
+
+	if (awaited && !peer->awaited_told && peer->callbacks.awaited)
+		peer->callbacks.awaited(peer->arg);
+	peer->awaited_told = awaited;
+}
+
 const char *cf_peer_cause_name(enum cf_peer_cause cause)
 {
 	static const char *const names[] = {[CF_PEER_CAUSE_FIRST] = "first",
@@ -252,6 +261,8 @@ void peer_pump(struct cf_peer *peer)
 		derive_state(peer);
 	if (!peer->freed)
 		tell_path(peer);
+	if (!peer->freed)
+		tell_awaited(peer);
 	if (!peer->freed)
 		peer_tend(peer);
 	peer->depth--;

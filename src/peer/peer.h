@@ -71,6 +71,9 @@ struct cf_peer_callbacks {
 	 * CF_PEER_DISCONNECTED. Other connections to the same world are to be doubted too. May be
 	 * NULL. Comes once until the path is sound again. */
 	void (*doubt)(void *arg);
+	/** The other side checks paths to us while its description has not come: the word of it is
+	 * late or lost. Once for each description of ours. May be NULL. */
+	void (*awaited)(void *arg);
 	/** A decrypted packet; its bytes are lent until return and may be changed. */
 	void (*rtp)(uint8_t *packet, size_t n, uint64_t now_us, void *arg);
 	void (*rtcp)(uint8_t *packet, size_t n, uint64_t now_us, void *arg);

@@ -112,10 +112,11 @@ struct cf_peer {
 	bool bases_done;  /* told to the agent */
 	bool path_known;  /* the agent has selected one */
 	bool path_told;   /* `told` is what the user knows */
-	bool doubted;     /* the user was told so, and the path is not sound again yet */
-	bool look_again;  /* at the network, at the end of this turn */
-	bool freed;       /* by a callback: goes when the pump ends */
-	unsigned depth;   /* of the pump */
+	bool awaited_told;
+	bool doubted;    /* the user was told so, and the path is not sound again yet */
+	bool look_again; /* at the network, at the end of this turn */
+	bool freed;      /* by a callback: goes when the pump ends */
+	unsigned depth;  /* of the pump */
 	struct cf_ice_path path;
 	struct cf_ice_path told;
 	enum cf_peer_cause cause; /* of the change of path that is to be told */

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 from call_cli import client_env, new_token, new_user, run
 from daemon import Daemon
@@ -19,6 +20,7 @@ from library_binding import Client, Type
 
 libc = ctypes.CDLL(None)
 RESET, CLOSE, SILENCE = WAYS = "reset", "closed", "silent"
+UNHEARD_S = 10            # less than the heartbeat needs
 LONG_S = 40               # a stream that has fallen silent is found dead by the heartbeat that does not come
 
 
@@ -33,7 +35,7 @@ class Proxy:
     def __init__(self, endpoint, at=0, way=RESET):
         host, port = endpoint.removeprefix("https://").split(":")
         self.far, self.at, self.way, self.pieces = (host, int(port)), at, way, 0
-        self.lock, self.ends = threading.Lock(), []
+        self.lock, self.ends, self.pairs = threading.Lock(), [], []
         self.server = socket.create_server(("127.0.0.1", 0))
         self.endpoint = "https://127.0.0.1:{}".format(self.server.getsockname()[1])
         threading.Thread(target=self.accept, daemon=True).start()
@@ -44,8 +46,14 @@ class Proxy:
                 near, _ = self.server.accept()
                 pair = [near, socket.create_connection(self.far)]
                 self.ends += pair
+                self.pairs.append(pair)
                 for one, two in (pair, pair[::-1]):
                     threading.Thread(target=self.pump, args=(one, two, pair), daemon=True).start()
+
+    def silence(self):
+        """From now on all its connections are silent; new ones are not."""
+        for pair in self.pairs:
+            pair.clear()
 
     def pump(self, one, two, pair):
         """Each connection's list of two sockets loses them when it falls silent."""
@@ -103,6 +111,23 @@ def call(daemon, users, proxied, at=0, way=RESET):
         return proxy.pieces
 
 
+def forgotten_while_ringing(daemon):
+    """the caller's NAT forgets its connections while the call rings: the callee's checks tell it to look for the answer"""
+    env = client_env(daemon)
+    alice_user, bob_user = new_user(env), new_user(env)
+    with Proxy(daemon.endpoint) as proxy, Client(daemon.endpoint, new_token(env, bob_user), daemon.ca) as bob:
+        bob.expect(Type.SIGNED_IN, LONG_S)
+        with Client(proxy.endpoint, new_token(env, alice_user), daemon.ca) as alice:
+            alice.call(bob_user)
+            incoming = bob.expect(Type.INCOMING, LONG_S)
+            alice.expect(Type.RINGING, LONG_S)
+            time.sleep(2)     # what the caller has to say of its candidates is said
+            proxy.silence()
+            bob.accept(incoming["call"])
+            for client in (alice, bob):
+                client.expect(Type.CONNECTED, UNHEARD_S)
+
+
 def every_place(daemon, proxied, way):
     env = client_env(daemon)
     users = [(user, new_token(env, user)) for user in (new_user(env), new_user(env))]
@@ -126,7 +151,8 @@ def make(proxied, way):
 
 def main():
     with Daemon() as daemon:
-        return run([make(proxied, way) for proxied in ("caller", "callee") for way in WAYS], lambda _: (daemon,), at_once=6)
+        places = [make(proxied, way) for proxied in ("caller", "callee") for way in WAYS]
+        return run([*places, forgotten_while_ringing], lambda _: (daemon,), at_once=6)
 
 
 if __name__ == "__main__":

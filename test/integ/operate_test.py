@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that other programs do: compiler, clang-format, clang-tidy, shellcheck, codespell, mandoc."""
+"""Checks that other programs do: compiler, clang-format, clang-tidy, shellcheck, pyflakes, codespell, mandoc."""
 import concurrent.futures
 import hashlib
 import os
@@ -85,6 +85,13 @@ def shell(root):
     paths = [p for p in files(root) if re.match(r"#!/bin/(ba)?sh|#!/usr/bin/env (ba)?sh", read(root, p)[:40])]
     if paths:
         yield from run_each(root, [["shellcheck", *paths]])
+
+
+def python(root):
+    """pyflakes on every Python program"""
+    paths = [path for path in files(root) if path.endswith(".py") or read(root, path).startswith("#!/usr/bin/python3")]
+    if paths:
+        yield from run_each(root, [["pyflakes3", *paths]])
 
 
 def spelling(root):

@@ -221,6 +221,9 @@ static void nobody_answers(void **state)
 	/* 60, 180, 420, 900, 1860 ms: the first one and five repeats. */
 	assert_int_equal(net.sent, 6);
 	run_for(&net, 20000);
+	assert_int_equal(cf_dtls_state(net.end[0]), CF_DTLS_CONNECTING);
+	assert_int_equal(net.sent, 6 + 7);
+	run_for(&net, 5000);
 	assert_int_equal(cf_dtls_state(net.end[0]), CF_DTLS_FAILED);
 	assert_int_equal(cf_dtls_error(net.end[0]), CF_ETIMEOUT);
 	assert_int_equal(cf_dtls_state(net.end[1]), CF_DTLS_FAILED);
