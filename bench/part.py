@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What parts of the bench share: where the programs are, progress, and rows for the runner (see bench/bench)."""
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
 import pathlib
 import sys
@@ -20,6 +22,25 @@ def options(description):
 
 def progress(text):
     print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def awake():
+    """Keeps all cores from going to sleep, at the lowest priority there is: on a virtual machine waking one up costs tens of
+    microseconds, which are counted as the service's whenever it waits for the next request."""
+    def spin():
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        while True:
+            pass
+    spinners = [multiprocessing.Process(target=spin, daemon=True) for _ in range(os.cpu_count())]
+    for spinner in spinners:
+        spinner.start()
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.join()
 
 
 def row(part, case, unit, ours, peer=None, theirs=None, bar=None, note="", **more):

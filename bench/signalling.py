@@ -137,9 +137,10 @@ def main():
     args = part.options(__doc__)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for case in (requests_and_calls, memory, growth):
-        if args.only in case.__name__:
-            case(args)
+    with part.awake():
+        for case in (requests_and_calls, memory, growth):
+            if args.only in case.__name__:
+                case(args)
     return 0
 
 
