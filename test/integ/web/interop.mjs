@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chromium, unmodified, against the relay and the echo bot. Argument: the daemon's ready line. Speaks TAP.
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { check, openBrowser, runTests } from './browser.mjs';
 import { Service } from './service.mjs';
 
-const FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-	'--disable-background-networking', '--disable-component-update', '--disable-sync',
-	'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'];
 const ECHO = '8:echo123';
 const ready = JSON.parse(process.argv[2]);
 const service = new Service(ready);
@@ -22,11 +16,6 @@ const urls = {
 	own: ready.turn.find((url) => url.startsWith('turns:') && !url.startsWith(`turns:${service.url.host}?`)),
 };
 const protocols = { udp: 'udp', tcp: 'tcp', shared: 'tls', own: 'tls' };
-
-function check(good, what) {
-	if (!good)
-		throw new Error(what);
-}
 
 function checkSecure(ends) {
 	for (const end of ends) {
@@ -174,25 +163,17 @@ async function newPage(browser) {
 }
 
 async function main() {
-	const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'cf-chromium-'));
-	const browser = await chromium.launchPersistentContext(profile, { executablePath: process.env.CHROMIUM, args: FLAGS,
-		headless: true, chromiumSandbox: false });
-	let failed = 0;
-	const wanted = TESTS.filter(([name]) => !process.argv[3] || name.includes(process.argv[3]));
-	console.log(`1..${wanted.length}`);
-	for (const [index, [name, run]] of wanted.entries()) {
+	const { browser, close } = await openBrowser();
+	const code = await runTests(TESTS, process.argv[3], async (run) => {
 		const page = await newPage(browser);
-		const result = await run(page).catch((e) => e);
-		const bad = result instanceof Error;
-		failed += bad;
-		console.log(`${bad ? 'not ok' : 'ok'} ${index + 1} - ${name}`);
-		for (const line of bad ? result.message.split('\n') : result.map((end) => JSON.stringify(end)))
-			console.log(`# ${line}`);
-		await page.close();
-	}
-	await browser.close();
-	fs.rmSync(profile, { recursive: true, force: true });
-	return failed ? 1 : 0;
+		try {
+			return await run(page);
+		} finally {
+			await page.close();
+		}
+	});
+	await close();
+	return code;
 }
 
 process.exitCode = await main();

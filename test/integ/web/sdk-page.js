@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs inside the page, beside the SDK (window.sdk): one user, with at most one call at a time.
+/* global window, document, setTimeout */
+const WAIT_MS = 20000;
+
+window.until = async (what, test, ms = WAIT_MS) => {
+	for (let left = ms / 50; left > 0; left--) {
+		const found = await test();
+		if (found)
+			return found;
+		await new Promise((resolve) => setTimeout(resolve, 50));
+	}
+	throw new Error(`never: ${what}; ${JSON.stringify(window.log ?? [])} ${window.call?.state} ${JSON.stringify(window.call?.callEndReason)}`);
+};
+
+function watch(call) {
+	window.call = call;
+	window.log.push(call.state);
+	call.on('stateChanged', () => window.log.push(call.state === 'Disconnected' ? `${call.state} ${call.callEndReason.code}` : call.state));
+}
+
+window.signIn = async (token, options = {}, client = {}) => {
+	const { CallClient } = window.sdk;
+	window.log = [];
+	window.credential = typeof token === 'string' ? { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3600000 }), dispose() {} } : token;
+	window.client = new CallClient(client);
+	window.devices = await window.client.getDeviceManager();
+	window.agent = await window.client.createCallAgent(window.credential, options);
+	window.agent.on('incomingCall', ({ incomingCall }) => { window.incoming = incomingCall; });
+	return window.agent.userId;
+};
+
+window.camera = async () => new window.sdk.LocalVideoStream((await window.devices.getCameras())[0]);
+
+window.start = async (target, { video = false, ...options } = {}) => {
+	const videoOptions = video ? { localVideoStreams: [await window.camera()] } : undefined;
+	watch(window.agent.startCall([{ id: target }], { videoOptions, ...options }));
+};
+
+window.accept = async ({ video = false } = {}) => {
+	await window.until('an incoming call', () => window.incoming);
+	const videoOptions = video ? { localVideoStreams: [await window.camera()] } : undefined;
+	watch(await window.incoming.accept({ videoOptions }));
+};
+
+window.state = (state) => window.until(state, () => window.call?.state === state);
+
+// What comes in: frames decoded and packets of sound, by the browser's own count.
+window.received = async () => {
+	const stats = [...(await window.call.peer.pc.getStats()).values()].filter((s) => s.type === 'inbound-rtp');
+	const sum = (kind, field) => stats.filter((s) => s.kind === kind).reduce((all, s) => all + (s[field] ?? 0), 0);
+	return { frames: sum('video', 'framesDecoded'), packets: sum('audio', 'packetsReceived'), energy: sum('audio', 'totalAudioEnergy') };
+};
+
+// Waits until that much more has come in.
+window.flows = async ({ frames = 0, packets = 50 } = {}) => {
+	const first = await window.received();
+	return window.until('media', async () => {
+		const now = await window.received();
+		return now.frames - first.frames >= frames && now.packets - first.packets >= packets && now;
+	});
+};
+
+// Shows the first remote video, and tells how large the picture is that is seen.
+window.shows = async () => {
+	const stream = await window.until('remote video', () => window.call.remoteParticipants[0]?.videoStreams.find((s) => s.isAvailable));
+	const renderer = new window.sdk.VideoStreamRenderer(stream);
+	const view = await renderer.createView({ scalingMode: 'Fit' });
+	document.body.append(view.target);
+	const size = await window.until('a picture', () => renderer.size.width > 0 && renderer.size);
+	renderer.dispose();
+	return size;
+};

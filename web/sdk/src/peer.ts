@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Schemas } from './service.js';
+
+export type Candidate = Schemas['Candidates'][number];
+export type SdpType = Schemas['SdpType'];
+
+export interface PeerCallbacks {
+	/** Candidates of ours that the other side is to know; end: there will be no more. */
+	candidates(candidates: Candidate[], end: boolean): void;
+	/** A new offer; false: the other side's came first. Throws when it cannot be sent. */
+	offer(sdp: string): Promise<boolean>;
+	answer(sdp: string): Promise<void>;
+	state(state: RTCPeerConnectionState): void;
+	/** What the other side sends has changed. */
+	mediaChanged(): void;
+}
+
+export type Media = 'audio' | 'camera' | 'screen';
+
+const BATCH_MS = 20;
+const EARLY_MAX = 256;
+const ANSWER_MS = 12_000;
+const CONFLICT_MS = 1500;
+
+/**
+ * One media connection: the browser's RTCPeerConnection with negotiation around it. All steps that
+ * change descriptions run one after the other. The service arbitrates offers that cross.
+ */
+export class Peer {
+	readonly #pc: RTCPeerConnection;
+	#chain: Promise<void> = Promise.resolve();
+	#established = false;
+	#hold = false;
+	#batch: Candidate[] = [];
+	#batchTimer: ReturnType<typeof setTimeout> | undefined;
+	#signalled = false;
+	#end = false;
+	#early: Candidate[] = [];
+	#answerTimer: ReturnType<typeof setTimeout> | undefined;
+	#notBefore = 0;
+	readonly #sending: Record<Media, MediaStreamTrack | undefined> = { audio: undefined, camera: undefined, screen: undefined };
+
+	constructor(config: RTCConfiguration, private readonly callbacks: PeerCallbacks) {
+		const pc = this.#pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', ...config });
+		pc.onicecandidate = ({ candidate }) => this.#onCandidate(candidate);
+		pc.onconnectionstatechange = () => callbacks.state(pc.connectionState);
+		pc.onnegotiationneeded = () => this.#negotiate();
+		pc.ontrack = () => callbacks.mediaChanged();
+	}
+
+	get pc(): RTCPeerConnection { return this.#pc; }
+
+	/** The first offer; nothing is gathered before begin(). */
+	async createOffer(): Promise<RTCSessionDescriptionInit> {
+		for (const media of ['audio', 'camera', 'screen'] as const) {
+			const track = this.#sending[media];
+			const transceiver = this.#pc.addTransceiver(media === 'audio' ? 'audio' : 'video', { direction: this.#direction(media) });
+			if (track)
+				await transceiver.sender.replaceTrack(track);
+		}
+		return this.#pc.createOffer();
+	}
+
+	/** Gathers with these servers; the first offer is in force. */
+	begin(offer: RTCSessionDescriptionInit, iceServers: RTCIceServer[]): void {
+		this.#enqueue(async () => {
+			this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
+			await this.#pc.setLocalDescription(offer);
+		});
+	}
+
+	/** The answer to the first offer of the other side. */
+	async createAnswer(offer: string): Promise<string> {
+		await this.#pc.setRemoteDescription({ type: 'offer', sdp: offer });
+		await this.#apply();
+		await this.#pc.setLocalDescription();
+		this.#established = true;
+		await this.#takeEarly();
+		return this.#pc.localDescription?.sdp ?? '';
+	}
+
+	/** The call has an id: candidates may go. */
+	signal(): void {
+		this.#signalled = true;
+		this.#sendBatch();
+	}
+
+	/** A description of the other side. What makes no sense is passed over. */
+	takeDescription(type: SdpType, sdp: string): Promise<void> {
+		return this.#enqueue(async () => {
+			if (type === 'answer' && this.#pc.signalingState !== 'have-local-offer')
+				return;
+			await this.#pc.setRemoteDescription({ type, sdp });
+			clearTimeout(this.#answerTimer);
+			this.#established = true;
+			await this.#takeEarly();
+			if (type === 'offer') {
+				await this.#apply();
+				await this.#pc.setLocalDescription();
+				await this.callbacks.answer(this.#pc.localDescription?.sdp ?? '');
+			}
+			this.callbacks.mediaChanged();
+		});
+	}
+
+	takeCandidates(candidates: Candidate[]): void {
+		void this.#enqueue(async () => {
+			this.#early.push(...candidates.slice(0, EARLY_MAX - this.#early.length));
+			if (this.#pc.remoteDescription)
+				await this.#takeEarly();
+		});
+	}
+
+	/** Sends this track, or nothing. */
+	async send(media: Media, track: MediaStreamTrack | undefined): Promise<void> {
+		this.#sending[media] = track;
+		const transceiver = this.transceiver(media);
+		if (transceiver) {
+			await transceiver.sender.replaceTrack(track ?? null);
+			transceiver.direction = this.#direction(media);
+		} else if (track && this.#established) {
+			this.#pc.addTransceiver(track, { direction: this.#direction(media) });
+		}
+	}
+
+	setHold(hold: boolean): void {
+		this.#hold = hold;
+		for (const media of ['audio', 'camera', 'screen'] as const) {
+			const transceiver = this.transceiver(media);
+			if (transceiver)
+				transceiver.direction = this.#direction(media);
+		}
+	}
+
+	/** New credentials and candidates; the path in use stays until there is a better one. */
+	restart(): void {
+		if (this.#established && this.#pc.signalingState !== 'closed')
+			this.#pc.restartIce();
+	}
+
+	/** Audio is the first of its kind, the camera the first video, the screen the second. */
+	transceiver(media: Media): RTCRtpTransceiver | undefined {
+		const of = (kind: string): RTCRtpTransceiver[] => this.#pc.getTransceivers()
+			.filter((one) => one.receiver.track.kind === kind && one.direction !== 'stopped');
+		return media === 'audio' ? of('audio')[0] : of('video')[media === 'camera' ? 0 : 1];
+	}
+
+	/** Whether the other side sends this now, by what was agreed on. */
+	receives(media: Media): boolean {
+		return this.transceiver(media)?.currentDirection?.includes('recv') ?? false;
+	}
+
+	/** The other side's wish for our sound: none while it holds the call. */
+	get isHeldByRemote(): boolean {
+		const sdp = this.#pc.remoteDescription?.sdp ?? '';
+		const audio = sdp.split(/^m=/m).slice(1).find((section) => section.startsWith('audio '));
+		const direction = /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/m.exec(audio ?? '')?.[1];
+		const ours = this.transceiver('audio')?.direction;
+		if (direction === 'inactive' && this.#pc.remoteDescription?.type === 'answer')
+			return ours === 'sendrecv';
+		return direction === 'inactive' || direction === 'sendonly';
+	}
+
+	close(): void {
+		clearTimeout(this.#answerTimer);
+		clearTimeout(this.#batchTimer);
+		this.#pc.onicecandidate = this.#pc.onconnectionstatechange = this.#pc.onnegotiationneeded = this.#pc.ontrack = null;
+		this.#pc.close();
+	}
+
+	#direction(media: Media): RTCRtpTransceiverDirection {
+		if (this.#hold)
+			return 'inactive';
+		return media === 'audio' || this.#sending[media] ? 'sendrecv' : 'recvonly';
+	}
+
+	/** Steps after one another; one that fails does not stop the next. */
+	#enqueue(step: () => Promise<void>): Promise<void> {
+		const done = this.#chain.then(() => this.#pc.signalingState === 'closed' ? undefined : step());
+		this.#chain = done.catch((error: unknown) => {
+			if (this.#pc.signalingState !== 'closed')
+				console.warn('callflow: negotiation', error);
+		});
+		return done.catch(() => undefined);
+	}
+
+	/** What we send, put onto the transceivers that the other side's offer has made. */
+	async #apply(): Promise<void> {
+		for (const media of ['audio', 'camera', 'screen'] as const) {
+			const transceiver = this.transceiver(media), track = this.#sending[media];
+			if (!transceiver && track)
+				this.#pc.addTransceiver(track, { direction: this.#direction(media) });
+			else if (transceiver)
+				transceiver.direction = this.#direction(media);
+			if (transceiver && transceiver.sender.track !== (track ?? null))
+				await transceiver.sender.replaceTrack(track ?? null);
+		}
+	}
+
+	#negotiate(): void {
+		/* The first descriptions are made by hand; what they lack is noticed behind them. */
+		if (!this.#established)
+			return;
+		const wait = this.#notBefore - Date.now();
+		if (wait > 0) {
+			setTimeout(() => this.#negotiate(), wait);
+			return;
+		}
+		void this.#enqueue(() => this.#offer());
+	}
+
+	async #offer(): Promise<void> {
+		if (this.#pc.signalingState !== 'stable')
+			return;
+		await this.#pc.setLocalDescription();
+		let taken = false;
+		try {
+			taken = await this.callbacks.offer(this.#pc.localDescription?.sdp ?? '');
+		} finally {
+			if (!taken)
+				await this.#withdraw();
+		}
+		this.#answerTimer = setTimeout(() => void this.#enqueue(() => this.#withdraw()), ANSWER_MS);
+	}
+
+	/** Takes an offer back that lost against the other side's, or that nobody answers. */
+	async #withdraw(): Promise<void> {
+		if (this.#pc.signalingState !== 'have-local-offer')
+			return;
+		this.#notBefore = Date.now() + CONFLICT_MS * (0.5 + Math.random());
+		await this.#pc.setLocalDescription({ type: 'rollback' });
+	}
+
+	async #takeEarly(): Promise<void> {
+		for (const candidate of this.#early.splice(0))
+			await this.#pc.addIceCandidate({ sdpMid: '0', ...candidate }).catch(() => undefined);
+	}
+
+	#onCandidate(candidate: RTCIceCandidate | null): void {
+		if (candidate?.candidate)
+			this.#batch.push({ candidate: candidate.candidate, sdpMid: candidate.sdpMid ?? '0', sdpMLineIndex: candidate.sdpMLineIndex ?? 0 });
+		this.#end ||= candidate === null;
+		if (this.#batchTimer === undefined)
+			this.#batchTimer = setTimeout(() => this.#sendBatch(), BATCH_MS);
+	}
+
+	#sendBatch(): void {
+		this.#batchTimer = undefined;
+		if (!this.#signalled || (this.#batch.length === 0 && !this.#end))
+			return;
+		this.callbacks.candidates(this.#batch.splice(0), this.#end);
+		this.#end = false;
+	}
+}
