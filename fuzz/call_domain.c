@@ -135,6 +135,9 @@ static int verb(struct cf_call_endpoint *by, const char *id, uint8_t b)
 		return cf_call_hangup(life.domain, id, by, b & 8, b & 16 ? &end : NULL, life.now);
 	case 5:
 		return cf_call_report(life.domain, id, by, report ? report : "{}", life.now);
+	case 6:
+		return cf_call_notify(life.domain, id, by,
+			&(struct cf_call_notification){b & 8 ? "state" : text_of(b), "{}"});
 	default:
 		return cf_call_trace_add(life.domain, id, "fuzz", "step", NULL, life.now);
 	}

@@ -41,6 +41,7 @@ static const struct cf_route ROUTES[] = {
 	{"POST", CALLING "/calls/{id}:candidates", no_fn, R(TOKEN, NONE, NULL, true, false, call_candidates)},
 	{"POST", CALLING "/calls/{id}:renegotiate", no_fn, R(TOKEN, NONE, NULL, true, true, call_renegotiate)},
 	{"POST", CALLING "/calls/{id}:hangup", no_fn, R(TOKEN, NONE, NULL, true, false, call_hangup)},
+	{"POST", CALLING "/calls/{id}:notify", no_fn, R(TOKEN, NONE, NULL, true, false, call_notify)},
 	{"POST", CALLING "/calls/{id}:report", no_fn, R(TOKEN, NONE, NULL, true, false, call_report)},
 	{"GET", CALLING "/calls/{id}/trace", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, call_trace)},
 	{"GET", CALLING "/usage", no_fn, R(KEY_OR_TOKEN, NONE, NULL, false, false, usage)},

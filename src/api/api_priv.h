@@ -337,6 +337,7 @@ void cf_api_call_reject(struct cf_api_req *req);
 void cf_api_call_candidates(struct cf_api_req *req);
 void cf_api_call_renegotiate(struct cf_api_req *req);
 void cf_api_call_hangup(struct cf_api_req *req);
+void cf_api_call_notify(struct cf_api_req *req);
 void cf_api_call_report(struct cf_api_req *req);
 void cf_api_call_trace(struct cf_api_req *req);
 void cf_api_usage(struct cf_api_req *req);

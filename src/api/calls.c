@@ -285,6 +285,38 @@ void cf_api_call_hangup(struct cf_api_req *req)
 			204);
 }
 
+void cf_api_call_notify(struct cf_api_req *req)
+{
+	struct cf_call_notification notification;
+	struct cf_call_endpoint *endpoint;
+	struct cf_json_reader r, data;
+	char *text = NULL;
+	int err;
+
+	cf_api_reader(req, &r);
+	notification.kind =
+		cf_json_get_string(&r, "kind", CF_JSON_REQUIRED, CF_CALL_NOTIFICATION_KIND_MAX);
+	if (cf_json_get_object(&r, "data", CF_JSON_REQUIRED, &data)) {
+		text = cf_json_text(data.object, NULL);
+		cf_json_reader_leave(&r, &data);
+	}
+	if (text && strlen(text) > CF_CALL_NOTIFICATION_MAX)
+		cf_json_reader_fail(&r, "data", "must have 4096 bytes at the most");
+	endpoint = body_endpoint(req, &r);
+	if (endpoint) {
+		notification.data = text;
+		err = text ? cf_call_notify(req->api->domain, req->params.value[0], endpoint,
+				     &notification)
+			   : CF_ENOMEM;
+		/* As candidates: what a crash swallows is told by no one anyway. */
+		if (err < 0)
+			cf_api_fail_err(req, err);
+		else
+			cf_api_reply(req, 204, NULL);
+	}
+	cf_free(text);
+}
+
 void cf_api_call_report(struct cf_api_req *req)
 {
 	struct cf_json_reader r;

@@ -527,6 +527,17 @@ static json_t *sdp_json(const struct cf_call_event *event)
 	return data;
 }
 
+static json_t *notification_json(const struct cf_call_event *event)
+{
+	const struct cf_call_notification *n = &event->notification;
+	json_t *data;
+
+	if (cf_json_parse(&data, n->data, strlen(n->data), NULL) < 0)
+		return NULL;
+	return json_pack("{s:s,s:o,s:s,s:o}", "callId", event->call_id, "from",
+		person(event->from_raw_id, event->from_name), "kind", n->kind, "data", data);
+}
+
 static json_t *event_json(const struct cf_call_event *event, struct cf_api_device *device)
 {
 	switch (event->type) {
@@ -539,6 +550,8 @@ static json_t *event_json(const struct cf_call_event *event, struct cf_api_devic
 		return candidates_json(event);
 	case CF_CALL_EV_BUDGET_LOW:
 		return budget_low_json(event);
+	case CF_CALL_EV_NOTIFICATION:
+		return notification_json(event);
 	default:
 		return end_json(event);
 	}
@@ -549,7 +562,7 @@ void cf_api_event_sink(
 {
 	static const char *const types[] = {"incomingCall", "callAccepted", "callRejected",
 		"callCancelled", "remoteCandidates", "renegotiate", "participantsUpdated",
-		"callEnded", "relayBudgetLow"};
+		"callEnded", "relayBudgetLow", "notification"};
 	struct cf_api_device *device = cf_call_endpoint_data(endpoint);
 
 	(void)arg;

@@ -20,8 +20,7 @@ static int target_valid(const struct cf_call_endpoint *caller, const struct cf_c
 	return 0;
 }
 
-/* The leg of an endpoint in a call that has not ended. */
-static int find_leg(const struct cf_call_domain *domain, const char *call_id,
+int cf_call_leg_find(const struct cf_call_domain *domain, const char *call_id,
 	const struct cf_call_endpoint *endpoint, struct cf_call **ret_call, struct cf_leg **ret_leg)
 {
 	struct cf_call *call = cf_call_find(domain, call_id);
@@ -45,12 +44,12 @@ static int find_leg(const struct cf_call_domain *domain, const char *call_id,
 	return cf_call_has_user(domain, call_id, endpoint->user->raw_id) ? CF_ESTATE : CF_EDENIED;
 }
 
-static struct cf_participant *other(struct cf_call *call, const struct cf_leg *leg)
+struct cf_participant *cf_call_other(struct cf_call *call, const struct cf_leg *leg)
 {
 	return &call->participants[leg->participant == &call->participants[CF_CALLER]];
 }
 
-static struct cf_call_event event_from(
+struct cf_call_event cf_call_event_from(
 	enum cf_call_event_type type, const struct cf_call *call, const struct cf_participant *from)
 {
 	return (struct cf_call_event){.type = type,
@@ -60,8 +59,7 @@ static struct cf_call_event event_from(
 		.ice_transport = call->ice_transport};
 }
 
-/* An event for each leg of a participant that is in this state. */
-static int event_to_legs(struct cf_list *events, const struct cf_participant *to,
+int cf_call_event_to_legs(struct cf_list *events, const struct cf_participant *to,
 	enum cf_leg_state state, const struct cf_call_event *event)
 {
 	int err = 0;
@@ -76,7 +74,7 @@ static int event_to_legs(struct cf_list *events, const struct cf_participant *to
 	return err;
 }
 
-static int commit_events(struct cf_call_domain *domain, struct cf_list *events, int err)
+int cf_call_events_commit(struct cf_call_domain *domain, struct cf_list *events, int err)
 {
 	if (err < 0)
 		cf_call_events_drop(events);
@@ -91,7 +89,7 @@ int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct
 {
 	struct cf_participant *caller = &call->participants[CF_CALLER];
 	struct cf_participant *callee = &call->participants[CF_CALLEE];
-	struct cf_call_event ev = event_from(CF_CALL_EV_INCOMING, call, caller);
+	struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_INCOMING, call, caller);
 	struct cf_leg *leg;
 	int err;
 
@@ -106,7 +104,7 @@ int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct
 	ev.custom_context = call->custom_context;
 	err = cf_call_event_add(events, endpoint, &ev);
 	if (err == 0 && (caller->active->candidates.n > 0 || caller->active->candidates.end)) {
-		ev = event_from(CF_CALL_EV_CANDIDATES, call, caller);
+		ev = cf_call_event_from(CF_CALL_EV_CANDIDATES, call, caller);
 		ev.candidates = caller->active->candidates.v;
 		ev.n_candidates = caller->active->candidates.n;
 		ev.end_of_candidates = caller->active->candidates.end;
@@ -253,7 +251,7 @@ static int accept_events(
 	struct cf_call *call, struct cf_leg *leg, const char *sdp, struct cf_list *events)
 {
 	struct cf_participant *caller = &call->participants[CF_CALLER];
-	struct cf_call_event ev = event_from(CF_CALL_EV_ACCEPTED, call, leg->participant);
+	struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_ACCEPTED, call, leg->participant);
 	int err;
 
 	ev.from_name = leg->endpoint->display_name;
@@ -261,13 +259,13 @@ static int accept_events(
 	ev.sdp_type = "answer";
 	err = cf_call_event_add(events, caller->active->endpoint, &ev);
 	if (err == 0 && (leg->candidates.n > 0 || leg->candidates.end)) {
-		ev = event_from(CF_CALL_EV_CANDIDATES, call, leg->participant);
+		ev = cf_call_event_from(CF_CALL_EV_CANDIDATES, call, leg->participant);
 		ev.candidates = leg->candidates.v;
 		ev.n_candidates = leg->candidates.n;
 		ev.end_of_candidates = leg->candidates.end;
 		err = cf_call_event_add(events, caller->active->endpoint, &ev);
 	}
-	ev = event_from(CF_CALL_EV_CANCELLED, call, caller);
+	ev = cf_call_event_from(CF_CALL_EV_CANCELLED, call, caller);
 	ev.end = cf_call_end_of(CF_CALL_END_ANSWERED_ELSEWHERE);
 	CF_LIST_FOR(it, &leg->participant->legs)
 	{
@@ -299,7 +297,7 @@ int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call *call;
 	struct cf_leg *leg;
 	char *name;
-	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+	int err = cf_call_leg_find(domain, call_id, endpoint, &call, &leg);
 
 	if (err < 0)
 		return err;
@@ -311,7 +309,7 @@ int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 	if (endpoint->display_name && !name)
 		return CF_ENOMEM;
 	cf_list_init(&events);
-	err = commit_events(domain, &events, accept_events(call, leg, sdp, &events));
+	err = cf_call_events_commit(domain, &events, accept_events(call, leg, sdp, &events));
 	if (err < 0) {
 		cf_free(name);
 		return err;
@@ -360,16 +358,16 @@ int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_event ev;
 	struct cf_call *call;
 	struct cf_leg *leg;
-	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+	int err = cf_call_leg_find(domain, call_id, endpoint, &call, &leg);
 
 	if (err < 0)
 		return err;
 	if (leg->state != CF_LEG_RINGING)
 		return CF_ESTATE;
 	cf_list_init(&events);
-	ev = event_from(CF_CALL_EV_REJECTED, call, leg->participant);
+	ev = cf_call_event_from(CF_CALL_EV_REJECTED, call, leg->participant);
 	ev.end = cf_call_end_of(busy ? CF_CALL_END_BUSY : CF_CALL_END_DECLINED);
-	err = commit_events(domain, &events,
+	err = cf_call_events_commit(domain, &events,
 		cf_call_event_add(&events, call->participants[CF_CALLER].active->endpoint, &ev));
 	if (err < 0)
 		return err;
@@ -386,8 +384,9 @@ int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
 /* The events of an end; without memory a device misses its own, and finds out by asking. */
 static void finish_events(struct cf_call_domain *domain, struct cf_call *call)
 {
-	struct cf_call_event ended = event_from(CF_CALL_EV_ENDED, call, call->participants);
-	struct cf_call_event cancelled = event_from(CF_CALL_EV_CANCELLED, call, call->participants);
+	struct cf_call_event ended = cf_call_event_from(CF_CALL_EV_ENDED, call, call->participants);
+	struct cf_call_event cancelled =
+		cf_call_event_from(CF_CALL_EV_CANCELLED, call, call->participants);
 	struct cf_list events;
 
 	cf_list_init(&events);
@@ -395,9 +394,9 @@ static void finish_events(struct cf_call_domain *domain, struct cf_call *call)
 	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
 		const struct cf_participant *p = &call->participants[i];
 
-		(void)event_to_legs(&events, p, CF_LEG_CALLING, &ended);
-		(void)event_to_legs(&events, p, CF_LEG_ACTIVE, &ended);
-		(void)event_to_legs(&events, p, CF_LEG_RINGING, &cancelled);
+		(void)cf_call_event_to_legs(&events, p, CF_LEG_CALLING, &ended);
+		(void)cf_call_event_to_legs(&events, p, CF_LEG_ACTIVE, &ended);
+		(void)cf_call_event_to_legs(&events, p, CF_LEG_RINGING, &cancelled);
 	}
 	cf_call_events_post(domain, &events);
 }
@@ -451,7 +450,7 @@ int cf_call_hangup(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_end why = cf_call_end_of(CF_CALL_END_HANGUP);
 	struct cf_call *call;
 	struct cf_leg *leg;
-	int err = find_leg(domain, call_id, endpoint, &call, &leg);
+	int err = cf_call_leg_find(domain, call_id, endpoint, &call, &leg);
 
 	if (err < 0)
 		return err;
@@ -496,202 +495,4 @@ void cf_call_endpoint_lost(
 	while (!cf_list_empty(&endpoint->legs))
 		leg_lost(domain, CF_CONTAINER_OF(endpoint->legs.next, struct cf_leg, endpoint_link),
 			now);
-}
-
-/* ---- while it lives ---- */
-
-static int candidates_valid(const struct cf_leg *leg, const struct cf_call_candidate *v, size_t n)
-{
-	if (n > CF_CALL_CANDIDATES_MAX || leg->n_candidates + n > CF_CALL_LEG_CANDIDATES_MAX)
-		return CF_ELIMIT;
-	for (size_t i = 0; i < n; i++)
-		if (strlen(v[i].candidate) > CF_CALL_CANDIDATE_MAX ||
-			(v[i].mid && strlen(v[i].mid) > CF_CALL_MID_MAX))
-			return CF_EINVAL;
-	return 0;
-}
-
-/* To the other side: the active leg, or all devices that ring. */
-static int route_candidates(struct cf_call *call, const struct cf_leg *leg,
-	const struct cf_call_candidate *v, size_t n, bool end, struct cf_list *events)
-{
-	struct cf_call_event ev = event_from(CF_CALL_EV_CANDIDATES, call, leg->participant);
-	const struct cf_participant *to = other(call, leg);
-	int err;
-
-	ev.candidates = v;
-	ev.n_candidates = n;
-	ev.end_of_candidates = end;
-	err = event_to_legs(events, to, CF_LEG_RINGING, &ev);
-	return err < 0 ? err : event_to_legs(events, to, CF_LEG_ACTIVE, &ev);
-}
-
-static void trace_candidates(struct cf_call_domain *domain, struct cf_call *call,
-	const struct cf_leg *leg, const struct cf_call_candidate *v, size_t n, bool end,
-	struct cf_call_time now)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_string(v[i].candidate));
-	cf_call_trace_step(domain, call, "call", "candidates", leg->endpoint_id,
-		json_pack("{s:o,s:b}", "candidates", list, "end", end), now);
-}
-
-int cf_call_candidates(struct cf_call_domain *domain, const char *call_id,
-	struct cf_call_endpoint *endpoint, const struct cf_call_candidate *candidates, size_t n,
-	bool end_of_candidates, struct cf_call_time now)
-{
-	struct cf_list events;
-	struct cf_call *call;
-	struct cf_leg *leg;
-	int err = find_leg(domain, call_id, endpoint, &call, &leg);
-
-	if (err < 0)
-		return err;
-	if (leg->state == CF_LEG_GONE)
-		return CF_ESTATE;
-	err = candidates_valid(leg, candidates, n);
-	cf_list_init(&events);
-	/* A ringing device's candidates wait: the caller wants those of the one that accepts. */
-	if (err == 0 && leg->state != CF_LEG_RINGING)
-		err = route_candidates(call, leg, candidates, n, end_of_candidates, &events);
-	if (err == 0 && call->state == CF_CALL_RINGING)
-		err = cf_candidates_append(&leg->candidates, candidates, n);
-	err = commit_events(domain, &events, err);
-	if (err < 0)
-		return err;
-	leg->n_candidates += n;
-	leg->candidates.end |= end_of_candidates;
-	trace_candidates(domain, call, leg, candidates, n, end_of_candidates, now);
-	if (call->state == CF_CALL_RINGING)
-		cf_call_changed(domain, call);
-	return 0;
-}
-
-/* RFC 3264 section 4: one offer at a time; the one that comes while another waits is refused. */
-static int offer_allowed(
-	const struct cf_call *call, const struct cf_leg *leg, bool answer, struct cf_call_time now)
-{
-	bool open = call->offerer && now.us - call->offer_us < CF_CALL_OFFER_US;
-
-	if (call->state != CF_CALL_CONNECTED || leg->state != CF_LEG_ACTIVE)
-		return CF_ESTATE;
-	if (answer)
-		return call->offerer && call->offerer != leg->participant ? 0 : CF_ESTATE;
-	return open ? CF_ESTATE : 0;
-}
-
-int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
-	struct cf_call_endpoint *endpoint, const char *sdp, bool answer, struct cf_call_time now)
-{
-	struct cf_list events;
-	struct cf_call_event ev;
-	struct cf_call *call;
-	struct cf_leg *leg;
-	int err = find_leg(domain, call_id, endpoint, &call, &leg);
-
-	if (err == 0 && (!sdp || !*sdp || strlen(sdp) > CF_CALL_SDP_MAX))
-		err = CF_EINVAL;
-	if (err == 0)
-		err = offer_allowed(call, leg, answer, now);
-	if (err < 0)
-		return err;
-	cf_list_init(&events);
-	ev = event_from(CF_CALL_EV_RENEGOTIATE, call, leg->participant);
-	ev.sdp = sdp;
-	ev.sdp_type = answer ? "answer" : "offer";
-	err = commit_events(
-		domain, &events, event_to_legs(&events, other(call, leg), CF_LEG_ACTIVE, &ev));
-	if (err < 0)
-		return err;
-	call->offerer = answer ? NULL : leg->participant;
-	call->offer_us = now.us;
-	leg->n_candidates = 0;
-	cf_call_changed(domain, call);
-	cf_call_trace_described(domain, call, answer ? "renegotiate-answer" : "renegotiate-offer",
-		endpoint, sdp, now);
-	return 0;
-}
-
-/* Clients put the report into a member of that name. */
-static void note_path(struct cf_call *call, const json_t *body)
-{
-	const json_t *report = json_object_get(body, "report");
-	const char *kind = json_string_value(
-		json_object_get(json_object_get(report ? report : body, "path"), "kind"));
-
-	if (kind)
-		call->relayed = strcmp(kind, "relayed") == 0;
-}
-
-static void tell_budget_low(
-	struct cf_call_domain *domain, struct cf_call *call, const struct cf_call_budget_low *low)
-{
-	bool all = strcmp(low->budget, "call") == 0;
-	struct cf_list events;
-	int err = 0;
-
-	cf_list_init(&events);
-	for (size_t i = 0; i < CF_ARRAY_LEN(call->participants); i++) {
-		struct cf_participant *p = &call->participants[i];
-		struct cf_call_event ev = event_from(CF_CALL_EV_BUDGET_LOW, call, p);
-
-		if (!all && strcmp(p->raw_id, low->raw_id) != 0)
-			continue;
-		ev.budget = low->budget;
-		ev.used_bytes = low->used_bytes;
-		ev.limit_bytes = low->limit_bytes;
-		if (err == 0)
-			err = event_to_legs(&events, p, CF_LEG_CALLING, &ev);
-		if (err == 0)
-			err = event_to_legs(&events, p, CF_LEG_ACTIVE, &ev);
-	}
-	/* Without memory nobody is warned: the end comes with its reason all the same. */
-	(void)!commit_events(domain, &events, err);
-}
-
-void cf_call_relay_budget_low(struct cf_call_domain *domain, const char *call_id,
-	const struct cf_call_budget_low *low, struct cf_call_time now)
-{
-	struct cf_call *call = cf_call_find(domain, call_id);
-	json_t *detail;
-
-	if (!call || call->state == CF_CALL_ENDED)
-		return;
-	detail = json_pack("{s:s,s:s,s:I,s:I}", "budget", low->budget, "user", low->raw_id,
-		"usedBytes", (json_int_t)low->used_bytes, "limitBytes",
-		(json_int_t)low->limit_bytes);
-	cf_call_trace_step(domain, call, "relay", "budget-low", NULL, detail, now);
-	tell_budget_low(domain, call, low);
-}
-
-void cf_call_relay_budget_used_up(
-	struct cf_call_domain *domain, const char *call_id, struct cf_call_time now)
-{
-	struct cf_call *call = cf_call_find(domain, call_id);
-
-	if (!call || call->state == CF_CALL_ENDED)
-		return;
-	cf_call_trace_step(domain, call, "relay", "budget-used-up", NULL, NULL, now);
-	if (call->relayed)
-		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_RELAY_BUDGET), now);
-}
-
-int cf_call_report(struct cf_call_domain *domain, const char *call_id,
-	struct cf_call_endpoint *endpoint, const char *report, struct cf_call_time now)
-{
-	struct cf_call *call = cf_call_find(domain, call_id);
-	json_t *detail;
-
-	if (!call)
-		return CF_ENOTFOUND;
-	/* The last report comes when the call is over: whoever had a part may send it. */
-	if (!cf_call_has_user(domain, call_id, endpoint->user->raw_id))
-		return CF_EDENIED;
-	if (cf_json_parse(&detail, report, strlen(report), NULL) < 0)
-		return CF_EINVAL;
-	note_path(call, detail);
-	cf_call_trace_step(domain, call, "endpoint", "report", endpoint->id, detail, now);
-	return 0;
 }

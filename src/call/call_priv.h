@@ -145,6 +145,20 @@ void cf_candidates_done(struct cf_candidates *list);
 
 /* ---- steps that several verbs share ---- */
 
+/** The leg of an endpoint in a call that has not ended. 0, CF_ENOTFOUND, CF_ESTATE (rang here, is
+ * elsewhere now), CF_EDENIED. */
+int cf_call_leg_find(const struct cf_call_domain *domain, const char *call_id,
+	const struct cf_call_endpoint *endpoint, struct cf_call **ret_call,
+	struct cf_leg **ret_leg);
+struct cf_participant *cf_call_other(struct cf_call *call, const struct cf_leg *leg);
+struct cf_call_event cf_call_event_from(enum cf_call_event_type type, const struct cf_call *call,
+	const struct cf_participant *from);
+/** Adds an event for each leg of a participant that is in this state. */
+int cf_call_event_to_legs(struct cf_list *events, const struct cf_participant *to,
+	enum cf_leg_state state, const struct cf_call_event *event);
+/** Posts the events, or drops them where err says that something failed. Returns err. */
+int cf_call_events_commit(struct cf_call_domain *domain, struct cf_list *events, int err);
+
 /** The callee's device starts to ring: leg and events. 0 or CF_ENOMEM. */
 int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct cf_list *events);
 /** Ends a call: events to everyone still in it, records, trace. Cannot fail. */

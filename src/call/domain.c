@@ -121,7 +121,7 @@ int cf_call_event_add(struct cf_list *list, const struct cf_call_endpoint *endpo
 	const struct cf_call_event *event)
 {
 	struct cf_queued_event *q = cf_alloc(sizeof(*q));
-	const char **texts[] = {NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+	const char **texts[] = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
 	size_t size = 0;
 	char *at;
 
@@ -135,6 +135,8 @@ int cf_call_event_add(struct cf_list *list, const struct cf_call_endpoint *endpo
 	texts[4] = &q->event.sdp_type;
 	texts[5] = &q->event.custom_context;
 	texts[6] = &q->event.end.reason;
+	texts[7] = &q->event.notification.kind;
+	texts[8] = &q->event.notification.data;
 	for (size_t i = 0; i < CF_ARRAY_LEN(texts); i++)
 		size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
 	q->texts = at = cf_alloc(size + 1);

@@ -23,9 +23,11 @@
 
 #define CF_CALL_ID_MAX CF_UUID_TEXT_MAX
 #define CF_CALL_RAWID_MAX 81
-#define CF_CALL_NAME_MAX 256     /* display name, bytes */
-#define CF_CALL_REASON_MAX 256   /* text of an end reason, bytes */
-#define CF_CALL_CONTEXT_MAX 4096 /* custom context, bytes */
+#define CF_CALL_NAME_MAX 256          /* display name, bytes */
+#define CF_CALL_REASON_MAX 256        /* text of an end reason, bytes */
+#define CF_CALL_CONTEXT_MAX 4096      /* custom context, bytes */
+#define CF_CALL_NOTIFICATION_MAX 4096 /* data of a notification, bytes */
+#define CF_CALL_NOTIFICATION_KIND_MAX 32
 #define CF_CALL_SDP_MAX 65536
 #define CF_CALL_CANDIDATES_MAX 64      /* in one request */
 #define CF_CALL_LEG_CANDIDATES_MAX 256 /* of one leg between two offers */
@@ -96,8 +98,15 @@ enum cf_call_event_type {
 	CF_CALL_EV_CANDIDATES,  /* candidates, end_of_candidates */
 	CF_CALL_EV_RENEGOTIATE, /* sdp, sdp_type */
 	CF_CALL_EV_PARTICIPANTS,
-	CF_CALL_EV_ENDED,      /* end */
-	CF_CALL_EV_BUDGET_LOW, /* budget, used_bytes, limit_bytes */
+	CF_CALL_EV_ENDED,        /* end */
+	CF_CALL_EV_BUDGET_LOW,   /* budget, used_bytes, limit_bytes */
+	CF_CALL_EV_NOTIFICATION, /* from, notification */
+};
+
+/* What one participant's device tells the others; the service passes it on and keeps nothing. */
+struct cf_call_notification {
+	const char *kind;
+	const char *data; /* a JSON object, as text */
 };
 
 /* Everything in it is borrowed until the sink returns. Fields that a type lacks are NULL or 0. */
@@ -118,6 +127,7 @@ struct cf_call_event {
 	struct cf_call_end end;
 	const char *budget; /* whose it is: "user", "call" or "resource". Static */
 	uint64_t used_bytes, limit_bytes;
+	struct cf_call_notification notification;
 };
 
 /** Takes an event for one endpoint. Runs from cf_call_domain_deliver() only. */
@@ -272,6 +282,11 @@ CF_MUST_CHECK int cf_call_renegotiate(struct cf_call_domain *domain, const char 
 CF_MUST_CHECK int cf_call_hangup(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, bool for_everyone, const struct cf_call_end *end,
 	struct cf_call_time now);
+
+/** Tells the other side of a connected call. 0, CF_ENOTFOUND, CF_EDENIED, CF_ESTATE, CF_EINVAL (no
+ * kind, or too long), CF_ELIMIT (too much data), CF_ENOMEM. */
+CF_MUST_CHECK int cf_call_notify(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const struct cf_call_notification *notification);
 
 /** A device's report on path and quality (JSON object in text) for trace and record. */
 CF_MUST_CHECK int cf_call_report(struct cf_call_domain *domain, const char *call_id,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs inside the page, beside the SDK (window.sdk): one user, with at most one call at a time.
-/* global window, document, setTimeout */
+/* global window, document, setTimeout, setInterval */
 const WAIT_MS = 20000;
 
 window.until = async (what, test, ms = WAIT_MS) => {
@@ -31,6 +31,19 @@ window.signIn = async (token, options = {}, client = {}) => {
 };
 
 window.camera = async () => new window.sdk.LocalVideoStream((await window.devices.getCameras())[0]);
+
+// A screen that nobody has to choose: a canvas on which something moves.
+window.screenOf = () => {
+	const canvas = document.createElement('canvas');
+	canvas.width = 640;
+	canvas.height = 360;
+	const context = canvas.getContext('2d');
+	setInterval(() => {
+		context.fillStyle = `hsl(${Date.now() / 10 % 360} 80% 50%)`;
+		context.fillRect(0, 0, 640, 360);
+	}, 40);
+	return new window.sdk.LocalVideoStream(canvas.captureStream(25), 'ScreenSharing');
+};
 
 window.start = async (target, { video = false, ...options } = {}) => {
 	const videoOptions = video ? { localVideoStreams: [await window.camera()] } : undefined;

@@ -74,9 +74,205 @@ async function echoBot(browser) {
 	return [media];
 }
 
+// Sound and pictures stop and come again; each side sees what the other one does.
+async function controls(browser) {
+	const [alice, bob] = await people(browser);
+	await connect(alice, bob, false);
+	const other = (test, what) => bob.run(([code, name]) => window.until(name, () => eval(code)(window.call.remoteParticipants[0])), [test.toString(), what]);
+	await alice.run(() => window.call.mute());
+	await other((p) => p.isMuted, 'muted');
+	await alice.run(() => window.call.unmute());
+	await other((p) => !p.isMuted, 'unmuted');
+	await other((p) => p.isSpeaking, 'speaking');
+	await alice.run(() => window.call.hold());
+	equal(await alice.run(() => window.call.state), 'LocalHold', 'the state of who holds');
+	await bob.run(() => window.state('RemoteHold'));
+	await other((p) => p.state === 'Hold', 'on hold');
+	await alice.run(() => window.call.resume());
+	await both(alice, bob, () => window.state('Connected'));
+	await both(alice, bob, () => window.flows());
+	await alice.run(async () => window.call.startVideo(window.picture = await window.camera()));
+	await other((p) => p.videoStreams.some((s) => s.isAvailable && s.mediaStreamType === 'Video'), 'video');
+	await bob.run(() => window.flows({ frames: 10, packets: 0 }));
+	await alice.run(() => window.call.startScreenSharing(window.screenOf()));
+	await other((p) => p.videoStreams.some((s) => s.isAvailable && s.mediaStreamType === 'ScreenSharing'), 'the screen');
+	equal(await alice.run(() => [window.call.isScreenSharingOn, window.call.isLocalVideoStarted, window.call.localVideoStreams.length]), [true, true, 2],
+		'what is sent');
+	await alice.run(() => window.call.stopScreenSharing());
+	await alice.run(() => window.call.stopVideo(window.picture));
+	await other((p) => p.videoStreams.every((s) => !s.isAvailable), 'no video');
+	await bob.run(() => window.call.hangUp());
+	await both(alice, bob, () => window.state('Disconnected'));
+}
+
+// Both sides change something at the same moment, again and again.
+async function glare(browser) {
+	const [alice, bob] = await people(browser);
+	await connect(alice, bob, false);
+	await both(alice, bob, async () => window.call.startVideo(window.picture = await window.camera()));
+	await both(alice, bob, () => window.until('video', () => window.call.remoteParticipants[0].videoStreams.some((s) => s.isAvailable)));
+	await both(alice, bob, () => window.flows({ frames: 10, packets: 30 }));
+	await both(alice, bob, () => window.call.stopVideo(window.picture));
+	await both(alice, bob, () => window.until('no video', () => window.call.remoteParticipants[0].videoStreams.every((s) => !s.isAvailable)));
+	await both(alice, bob, () => window.flows());
+}
+
+async function rejected(browser) {
+	const [alice, bob] = await people(browser);
+	await alice.run((id) => window.start(id), bob.id);
+	await bob.run(async () => (await window.until('a call', () => window.incoming)).reject());
+	await alice.run(() => window.state('Disconnected'));
+	equal(await alice.run(() => window.call.callEndReason.code), 603, 'why');
+	equal(await alice.run(() => window.agent.calls.length), 0, 'calls left');
+}
+
+async function cancelled(browser) {
+	const [alice, bob] = await people(browser);
+	await alice.run((id) => window.start(id), bob.id);
+	await bob.run(async () => {
+		const incoming = await window.until('a call', () => window.incoming);
+		incoming.on('callEnded', ({ callEndReason }) => { window.ended = callEndReason; });
+	});
+	await alice.run(() => window.call.hangUp());
+	const reason = await bob.run(() => window.until('the end', () => window.ended));
+	equal(await alice.run(() => window.call.state), 'Disconnected', 'the caller');
+	check(await bob.run(() => window.incoming.accept().then(() => false, (e) => e.name === 'CallingCommunicationError')), 'accepted a call that had ended');
+	return [reason];
+}
+
+async function twoDevices(browser) {
+	const [alice, bob] = await people(browser);
+	const page = await newPage(browser), tablet = { page, run: (...args) => page.evaluate(...args) };
+	await tablet.run((t) => window.signIn(t, { displayName: 'Bob, tablet' }), bob.token);
+	await alice.run((id) => window.start(id), bob.id);
+	await tablet.run(async () => {
+		const incoming = await window.until('a call', () => window.incoming);
+		incoming.on('callEnded', ({ callEndReason }) => { window.ended = callEndReason; });
+	});
+	await bob.run(() => window.accept());
+	await both(alice, bob, () => window.state('Connected'));
+	return [await tablet.run(() => window.until('that it rings no more', () => window.ended))];
+}
+
+async function pageCloses(browser) {
+	const [alice, bob] = await people(browser);
+	await connect(alice, bob, false);
+	await bob.page.goto('about:blank');
+	await alice.run(() => window.state('Disconnected'));
+	return [await alice.run(() => window.call.callEndReason)];
+}
+
+async function transfer(browser) {
+	const [alice, bob, carol] = await people(browser, ['Alice', 'Bob', 'Carol']);
+	await connect(alice, bob, false);
+	await bob.run(() => {
+		window.call.feature(window.sdk.Features.Transfer).on('transferAccepted', ({ targetCall }) => { window.target = targetCall; });
+	});
+	await alice.run((id) => { window.transfer = window.call.feature(window.sdk.Features.Transfer).transfer({ targetParticipant: { communicationUserId: id } }); }, carol.id);
+	await carol.run(() => window.accept());
+	await carol.run(() => window.state('Connected'));
+	await alice.run(() => window.until('transferred', () => window.transfer.state === 'Transferred'));
+	await alice.run(() => window.state('Disconnected'));
+	equal(await carol.run(() => window.call.callerInfo.displayName), 'Bob', 'who was sent on');
+	await bob.run(() => window.until('the new call', () => window.target.state === 'Connected'));
+}
+
+async function raiseHand(browser) {
+	const [alice, bob] = await people(browser);
+	await connect(alice, bob, false);
+	await bob.run(() => window.call.feature(window.sdk.Features.RaiseHand));
+	await alice.run(() => window.call.feature(window.sdk.Features.RaiseHand).raiseHand());
+	const hands = await bob.run(() => window.until('a hand', () => {
+		const list = window.call.feature(window.sdk.Features.RaiseHand).getRaisedHands();
+		return list.length === 1 && list;
+	}));
+	equal(hands[0].identifier.communicationUserId, alice.id, 'whose hand');
+	await alice.run(() => window.call.feature(window.sdk.Features.RaiseHand).lowerHand());
+	await bob.run(() => window.until('no hand', () => window.call.feature(window.sdk.Features.RaiseHand).getRaisedHands().length === 0));
+}
+
+// The path as this side sees it, and in the trace that both have told.
+async function path(browser) {
+	const [alice, bob] = await people(browser);
+	await connect(alice, bob, true);
+	const seen = await alice.run(() => window.until('a path', () => window.call.feature(window.sdk.Features.CallPath).path));
+	equal(seen.kind, 'direct', 'the path');
+	const drawing = await alice.run(() => window.call.feature(window.sdk.Features.CallPath).drawing());
+	check(drawing.startsWith('<svg') || drawing.startsWith('<?xml'), drawing.slice(0, 80));
+	const trace = await alice.run(() => window.until('both reports', async () => {
+		const { entries } = await window.call.feature(window.sdk.Features.CallPath).trace();
+		return new Set(entries.filter((e) => e.kind === 'report').map((e) => e.endpointId)).size === 2 && entries;
+	}));
+	const sample = await alice.run(() => new Promise((resolve) => {
+		window.call.feature(window.sdk.Features.MediaStats).createCollector({ aggregationInterval: 2, dataPointsPerAggregation: 2 })
+			.on('summaryReported', ({ samples }) => resolve(samples[1]));
+	}));
+	check(sample.video.receive.some((v) => v.frameRate > 5) && sample.audio.send.length === 1, JSON.stringify(sample.video));
+	return [seen, { trace: trace.length }];
+}
+
+// Through the application's own TURN servers alone.
+async function relayOnly(browser) {
+	const servers = (await service.iceServers()).filter((s) => s.credential).map(({ urls, username, credential }) => ({ urls, username, credential }));
+	const [alice, bob] = await Promise.all(['Alice', 'Bob'].map(async (displayName, i) => {
+		const { id, token } = await newUser();
+		const page = await newPage(browser), run = (...args) => page.evaluate(...args);
+		await run(([t, name, client]) => window.signIn(t, { displayName: name }, client),
+			[token, displayName, i ? {} : { networkConfiguration: { turn: { iceServers: servers } } }]);
+		return { id, page, run };
+	}));
+	await connect(alice, bob, false);
+	await both(alice, bob, () => window.flows());
+	const seen = await alice.run(() => window.until('a path', () => window.call.feature(window.sdk.Features.CallPath).path));
+	equal(seen.kind, 'relayed', 'the path');
+	return [seen];
+}
+
+// A token that the service refuses is asked for anew, once; a service that refuses all of them says so.
+async function tokens(browser) {
+	const { token } = await newUser(), page = await newPage(browser);
+	const asked = await page.evaluate(async (good) => {
+		let times = 0;
+		await window.signIn({ getToken: async () => ({ token: times++ === 0 ? 'a.b.c' : good, expiresOnTimestamp: 0 }), dispose() {} });
+		return times;
+	}, token);
+	check(asked >= 2, `asked ${asked} times`);
+	const error = await page.evaluate(() => {
+		const client = new window.sdk.CallClient();
+		return client.createCallAgent({ getToken: async () => ({ token: 'a.b.c', expiresOnTimestamp: 0 }), dispose() {} })
+			.then(() => null, (e) => [e.name, e.code]);
+	});
+	equal(error, ['CallingCommunicationError', 401], 'a wrong token');
+}
+
+// What other people's names and data hold is text, and events that make no sense are passed over.
+async function inert(browser) {
+	const name = '<img src=x onerror="window.pwned=1">';
+	const [alice, bob] = await people(browser, [name, 'Bob']);
+	await connect(alice, bob, false);
+	equal(await bob.run(() => window.call.callerInfo.displayName), name, 'the name as it is');
+	await alice.run(() => window.call.notify('state', { muted: 'yes', handRaised: { toString: 1 }, __proto__: null }));
+	await alice.run(() => window.call.notify('transfer', { id: 7, to: '<script>' }));
+	await alice.run(() => window.call.notify('constructor', {}));
+	await both(alice, bob, () => window.flows());
+	equal(await bob.run(() => [window.pwned, window.call.remoteParticipants[0].isMuted]), [null, false], 'what was executed');
+}
+
 const TESTS = [
 	['a video call: pictures and sound both ways, states in order', videoCall],
 	['the echo bot', echoBot],
+	['mute, hold, resume, video, screen', controls],
+	['both start and stop video at the same moment', glare],
+	['rejected: 603', rejected],
+	['cancelled while it rings', cancelled],
+	['two devices ring, one answers', twoDevices],
+	['the page is closed: the other side sees the end', pageCloses],
+	['transfer to a third person', transfer],
+	['hands up', raiseHand],
+	['the path, its drawing, the trace, figures', path],
+	['own TURN servers: the relay alone', relayOnly],
+	['tokens that are refused', tokens],
+	['names and data of others are inert', inert],
 ];
 
 const { browser, close } = await openBrowser({ ignoreHTTPSErrors: true });

@@ -147,6 +147,11 @@ static void whole_call(void **state)
 	rig_expect_error(&rig, 409, "RenegotiationConflict");
 	assert_int_equal(verb(bt, be, "renegotiate", ",\"sdp\":\"a2\",\"type\":\"answer\""), 204);
 	rig_expect_event(&rig, &as, "renegotiate");
+	assert_int_equal(
+		verb(bt, be, "notify", ",\"kind\":\"state\",\"data\":{\"muted\":true}"), 204);
+	rig_expect_event(&rig, &as, "notification");
+	assert_string_equal(rig_event_text(&as, "kind"), "state");
+	assert_true(json_is_true(json_object_get(json_object_get(as.data, "data"), "muted")));
 	assert_int_equal(verb(at, ae, "report", ",\"path\":{\"kind\":\"direct\"}"), 204);
 	assert_int_equal(verb(at, ae, "hangup", ""), 204);
 	rig_expect_event(&rig, &as, "callEnded");
@@ -277,6 +282,12 @@ static void verbs_refused(void **state)
 	rig_expect_error(&rig, 400, "BadRequest");
 	verb(bt, be, "renegotiate", ",\"sdp\":\"x\",\"type\":\"shout\"");
 	rig_expect_error(&rig, 400, "BadRequest");
+	verb(bt, be, "notify", ",\"kind\":\"state\"");
+	rig_expect_error(&rig, 400, "BadRequest");
+	verb(bt, be, "notify", ",\"kind\":\"\",\"data\":7");
+	rig_expect_error(&rig, 400, "BadRequest");
+	verb(bt, be, "notify", ",\"kind\":\"state\",\"data\":{}");
+	rig_expect_error(&rig, 409, "Conflict");
 	verb(bt, be, "hangup", ",\"code\":1000");
 	rig_expect_error(&rig, 400, "BadRequest");
 	verb(bt, ae, "accept", ",\"sdp\":\"x\"");

@@ -438,6 +438,36 @@ static void candidate_limits(void **state)
 	assert_int_equal(cf_call_candidates(w.domain, id, alice, many + 1, 1, false, w.now), 0);
 }
 
+/* ---- notifications ---- */
+
+static void notifications(void **state)
+{
+	struct cf_call_endpoint *alice = world_device(&w, ALICE, NULL);
+	struct cf_call_endpoint *bob = world_device(&w, BOB, NULL);
+	struct cf_call_notification n = {"state", "{}"};
+	static char big[CF_CALL_NOTIFICATION_MAX + 2];
+
+	(void)state;
+	assert_int_equal(world_call(&w, alice, BOB, id), 0);
+	world_expect(&w, bob, CF_CALL_EV_INCOMING);
+	/* Nobody is told anything before the call is answered. */
+	assert_int_equal(cf_call_notify(w.domain, id, alice, &n), CF_ESTATE);
+	assert_int_equal(cf_call_notify(w.domain, id, bob, &n), CF_ESTATE);
+	assert_int_equal(cf_call_accept(w.domain, id, bob, "answer", w.now), 0);
+	world_expect(&w, alice, CF_CALL_EV_ACCEPTED);
+	assert_int_equal(cf_call_notify(w.domain, id, alice, &n), 0);
+	assert_string_equal(world_expect(&w, bob, CF_CALL_EV_NOTIFICATION)->from, ALICE);
+	assert_int_equal(cf_call_notify(w.domain, "nothing", alice, &n), CF_ENOTFOUND);
+	n.kind = "";
+	assert_int_equal(cf_call_notify(w.domain, id, bob, &n), CF_EINVAL);
+	n.kind = "a-kind-that-is-longer-than-allowed";
+	assert_int_equal(cf_call_notify(w.domain, id, bob, &n), CF_EINVAL);
+	memset(big, 'x', sizeof(big) - 1);
+	n = (struct cf_call_notification){"state", big};
+	assert_int_equal(cf_call_notify(w.domain, id, bob, &n), CF_ELIMIT);
+	world_quiet(&w);
+}
+
 /* ---- renegotiation ---- */
 
 static void renegotiation(void **state)
@@ -824,6 +854,7 @@ int main(void)
 		TEST(candidates_wait_for_the_answer),
 		TEST(candidate_limits),
 		TEST(renegotiation),
+		TEST(notifications),
 		TEST(strangers),
 		TEST(limits),
 		TEST(trace_limit),

@@ -222,6 +222,9 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 		case 'remoteCandidates':
 			call.takeCandidates(event.data.candidates);
 			break;
+		case 'notification':
+			call.takeNotification(event.data.from.rawId, event.data.kind, event.data.data);
+			break;
 		case 'callRejected': case 'callEnded': case 'callCancelled':
 			call.end({ code: event.data.code, subCode: event.data.subcode, message: event.data.reason });
 			break;

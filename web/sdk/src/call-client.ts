@@ -45,6 +45,9 @@ export class CallClient {
 		return this.#deviceManager ??= new DeviceManager();
 	}
 
+	/** @internal */
+	get agent(): CallAgent | undefined { return this.#agent; }
+
 	feature<T extends Feature>(factory: FeatureFactory<T, CallClient>): T {
 		return featureOf(this.#features, this, factory);
 	}

@@ -3,13 +3,16 @@ import type { CallAgent } from './call-agent.js';
 import { Emitter, type CollectionUpdatedEvent, type PropertyChangedEvent } from './emitter.js';
 import { CallingCommunicationError, invalidState, notSupported, toEndReason } from './error.js';
 import { featureOf, type Feature, type FeatureFactory } from './features/feature.js';
+import { Features } from './features/features.js';
 import { fromRawId, toRawId } from './identifier.js';
 import { LocalAudioStream } from './local-audio-stream.js';
 import { captureError, LocalVideoStream } from './local-video-stream.js';
 import { Peer, type Candidate, type SdpType } from './peer.js';
 import { PathKeeper } from './path-keeper.js';
+import { PathWatch } from './path-watch.js';
 import { RemoteParticipant } from './remote-participant.js';
 import { Speaker } from './speaker.js';
+import { listen } from './speaking.js';
 import type { Schemas } from './service.js';
 import type { AcceptCallOptions, CallDirection, CallEndReason, CallerInfo, CallInfo, CallState, CommunicationIdentifier,
 	CommunicationIdentifierKind, DtmfTone, HangUpOptions, ParticipantRole, StartCallOptions } from './types.js';
@@ -31,6 +34,8 @@ export interface CallEvents {
 	captureFailed: (what: 'microphone' | 'camera' | 'screen', error: CallingCommunicationError | undefined) => void;
 	/** @internal */
 	peerMade: (peer: Peer) => void;
+	/** @internal The other side tells us something. */
+	notified: (rawId: string, kind: string, data: Record<string, unknown>) => void;
 	/** @internal What the browser says of the connection. */
 	connectionChanged: (state: RTCPeerConnectionState) => void;
 }
@@ -54,7 +59,10 @@ export class Call extends Emitter<CallEvents> {
 	#camera: LocalVideoStream | undefined;
 	#screen: LocalVideoStream | undefined;
 	#participants: RemoteParticipant[] = [];
+	#captureFailures: ['microphone' | 'camera' | 'screen', CallingCommunicationError | undefined][] = [];
 	readonly #speaker = new Speaker();
+	readonly #path: PathWatch;
+	#stopListening: (() => void) | undefined;
 	readonly #keeper: PathKeeper;
 	readonly #features = new Map<unknown, Feature>();
 	readonly #onMicrophone = (): void => void this.#switchMicrophone();
@@ -69,6 +77,8 @@ export class Call extends Emitter<CallEvents> {
 		this.#camera = options.videoOptions?.localVideoStreams?.find((stream) => stream.mediaStreamType !== 'ScreenSharing');
 		this.#participants = [new RemoteParticipant(remote, remoteName)];
 		this.#keeper = new PathKeeper(this);
+		this.#path = new PathWatch(this);
+		this.on('captureFailed', (what, error) => this.#captureFailures.push([what, error]));
 		agent.deviceManager.on('selectedMicrophoneChanged', this.#onMicrophone);
 		agent.deviceManager.on('selectedSpeakerChanged', this.#onSpeaker);
 		this.#onSpeaker();
@@ -205,7 +215,25 @@ export class Call extends Emitter<CallEvents> {
 	/** The connection, once there is one. @internal */
 	get peer(): Peer | undefined { return this.#peer; }
 	/** @internal */
-	get audioOutput(): Speaker { return this.#speaker; }
+	get pathWatch(): PathWatch { return this.#path; }
+	/** What failed before anybody listened. @internal */
+	get captureFailures(): readonly ['microphone' | 'camera' | 'screen', CallingCommunicationError | undefined][] { return this.#captureFailures; }
+
+	/** Tells the other side. @internal */
+	async notify(kind: string, data: Record<string, unknown>): Promise<void> {
+		this.#checkAlive();
+		await this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:notify',
+			{ endpointId: this.agent.endpointId, kind, data: data as never }, { params: { callId: this.#id } });
+	}
+
+	/** @internal */
+	takeNotification(rawId: string, kind: string, data: Record<string, unknown>): void {
+		if (kind === 'state' && typeof data['muted'] === 'boolean')
+			this.#participants[0]?.updateMuted(data['muted']);
+		if (kind === 'transfer' && typeof data['id'] === 'string' && typeof data['to'] === 'string')
+			this.feature(Features.Transfer).requested(data['id'], data['to']);
+		this.emit('notified', rawId, kind, data);
+	}
 
 	/** Rings the other side. @internal */
 	async place(options: StartCallOptions): Promise<void> {
@@ -284,6 +312,7 @@ export class Call extends Emitter<CallEvents> {
 		this.agent.deviceManager.off('selectedMicrophoneChanged', this.#onMicrophone);
 		this.agent.deviceManager.off('selectedSpeakerChanged', this.#onSpeaker);
 		this.#keeper.close();
+		this.#path.close();
 		this.#setState('Disconnected');
 		this.emit('remoteParticipantsUpdated', { added: [], removed });
 		this.#release();
@@ -334,13 +363,20 @@ export class Call extends Emitter<CallEvents> {
 
 	#setMuted(isMuted: boolean): void {
 		this.#checkAlive();
-		for (const track of this.#peer?.transceiver('audio')?.sender.track ? [this.#peer.transceiver('audio')?.sender.track] : [])
-			if (track)
-				track.enabled = !isMuted;
+		const track = this.#peer?.sent('audio');
+		if (track)
+			track.enabled = !isMuted;
 		if (isMuted === this.#isMuted)
 			return;
 		this.#isMuted = isMuted;
 		this.emit('isMutedChanged');
+		if (this.#isConnected)
+			this.#tellState();
+	}
+
+	/* The other side shows whether we are muted. */
+	#tellState(): void {
+		void this.notify('state', { muted: this.#isMuted }).catch(() => undefined);
 	}
 
 	#setIncomingMuted(isMuted: boolean): void {
@@ -483,6 +519,11 @@ export class Call extends Emitter<CallEvents> {
 			this.#participants[0]?.updateState('Connected');
 			this.emit('remoteParticipantsUpdated', { added: [...this.#participants], removed: [] });
 			this.#mediaChanged();
+			if (this.#isMuted)
+				this.#tellState();
+			const receiver = this.#peer?.transceiver('audio')?.receiver;
+			if (receiver)
+				this.#stopListening = listen(receiver, (is) => this.#participants[0]?.updateSpeaking(is));
 		}
 		this.emit('connectionChanged', state);
 	}
@@ -527,6 +568,7 @@ export class Call extends Emitter<CallEvents> {
 
 	#release(): void {
 		this.#peer?.close();
+		this.#stopListening?.();
 		this.#speaker.close();
 		this.#audio?.release();
 		for (const [media, stream] of [['camera', this.#camera], ['screen', this.#screen]] as const)

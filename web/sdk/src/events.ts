@@ -7,6 +7,7 @@ export type CallEvent =
 	| { type: 'callRejected'; data: Schemas['EventCallRejected'] }
 	| { type: 'callCancelled' | 'callEnded'; data: Schemas['EventCallEnded'] }
 	| { type: 'remoteCandidates'; data: Schemas['EventRemoteCandidates'] }
+	| { type: 'notification'; data: Schemas['EventNotification'] }
 	| { type: 'renegotiate'; data: Schemas['EventRenegotiate'] };
 
 type Check = (value: unknown) => boolean;
@@ -32,6 +33,7 @@ const SHAPES: Record<CallEvent['type'], Check> = {
 	callCancelled: shape(isEnd),
 	callEnded: shape(isEnd),
 	remoteCandidates: shape({ callId: isText, candidates: listOf(isCandidate) }),
+	notification: shape({ callId: isText, from: isPerson, kind: isText, data: isRecord }),
 	renegotiate: shape({ callId: isText, sdp: isText, type: (value) => value === 'offer' || value === 'answer', from: isPerson }),
 };
 

@@ -12,3 +12,16 @@ export { VideoStreamRenderer, VideoStreamRendererView, type CreateViewOptions } 
 export { CallingCommunicationError } from './error.js';
 export type { CollectionUpdatedEvent, PropertyChangedEvent } from './emitter.js';
 export * from './types.js';
+export { Features } from './features/features.js';
+export type { Feature, FeatureFactory } from './features/feature.js';
+export { DiagnosticQuality, type DiagnosticChanged, type Diagnostics, type LatestDiagnostics, type MediaDiagnosticType, type NetworkDiagnosticType,
+	type UserFacingDiagnosticsFeature } from './features/diagnostics.js';
+export type { MediaStatsCollector, MediaStatsCollectorOptions, MediaStatsFeature, MediaStatsReportSample, MediaStatsReportSummary, MediaStreamStats,
+	TransportStats } from './features/media-stats.js';
+export type { CapabilitiesFeature, Capability, CapabilityName, DebugInfoFeature, DominantSpeakersFeature, DominantSpeakersInfo, EnvironmentInfo,
+	OptimalVideoCountFeature } from './features/simple.js';
+export type { RaisedHand, RaisedHandChangedEventArgs, RaiseHandFeature } from './features/raise-hand.js';
+export type { Transfer, TransferAcceptedEventArgs, TransferFeature, TransferRequestedEventArgs, TransferState } from './features/transfer.js';
+export type { CallPathFeature } from './features/call-path.js';
+export type { CallPath } from './path-report.js';
+export type { UnsupportedFeature } from './features/unsupported.js';

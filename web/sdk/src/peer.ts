@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Schemas } from './service.js';
+import type { Stats } from './stats.js';
 
 export type Candidate = Schemas['Candidates'][number];
 export type SdpType = Schemas['SdpType'];
@@ -143,6 +144,25 @@ export class Peer {
 		const of = (kind: string): RTCRtpTransceiver[] => this.#pc.getTransceivers()
 			.filter((one) => one.receiver.track.kind === kind && one.direction !== 'stopped');
 		return media === 'audio' ? of('audio')[0] : of('video')[media === 'camera' ? 0 : 1];
+	}
+
+	/** The track that goes out. */
+	sent(media: Media): MediaStreamTrack | undefined {
+		return this.#sending[media];
+	}
+
+	async stats(): Promise<Stats[]> {
+		const all: Stats[] = [];
+		if (this.#pc.signalingState !== 'closed')
+			(await this.#pc.getStats()).forEach((one: Stats) => all.push(one));
+		return all;
+	}
+
+	/** Whether there are relays, all was gathered, and none of them could be had. */
+	relaysFailed(stats: Stats[]): boolean {
+		const wanted = this.#pc.getConfiguration().iceServers?.some(({ urls }) => [urls].flat().some((url) => url.startsWith('turn')));
+		return wanted === true && this.#pc.iceGatheringState === 'complete' &&
+			!stats.some((one) => one.type === 'local-candidate' && one['candidateType'] === 'relay');
 	}
 
 	/** Whether the other side sends this now, by what was agreed on. */

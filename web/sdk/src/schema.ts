@@ -274,6 +274,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/calling/2026-11-01/calls/{callId}:notify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tells the other side of a connected call something; the service passes it on and keeps nothing
+         * @description Kinds that Callflow's own clients use: state (muted, handRaised), transfer (id, to) and transferState (id, state). Clients pass over kinds that they do not know.
+         */
+        post: operations["notifyCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/calling/2026-11-01/calls/{callId}:report": {
         parameters: {
             query?: never;
@@ -713,7 +733,17 @@ export interface components {
             remoteCandidates?: components["schemas"]["EventRemoteCandidates"];
             renegotiate?: components["schemas"]["EventRenegotiate"];
             relayBudgetLow?: components["schemas"]["EventRelayBudgetLow"];
+            notification?: components["schemas"]["EventNotification"];
             reset?: Record<string, never>;
+        };
+        NotificationKind: string;
+        EventNotification: {
+            callId: components["schemas"]["Id"];
+            from: components["schemas"]["Person"];
+            kind: components["schemas"]["NotificationKind"];
+            data: {
+                [key: string]: unknown;
+            };
         };
         /** @description Four fifths of a relay budget are used; a relayed call ends when it is used up. Once in a period. */
         EventRelayBudgetLow: {
@@ -1274,6 +1304,36 @@ export interface operations {
         };
         responses: {
             /** @description Left */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    notifyCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                callId: components["parameters"]["callId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    endpointId: components["schemas"]["Id"];
+                    kind: components["schemas"]["NotificationKind"];
+                    /** @description At most 4096 bytes */
+                    data: Record<string, never>;
+                };
+            };
+        };
+        responses: {
+            /** @description Passed on */
             204: {
                 headers: {
                     [name: string]: unknown;

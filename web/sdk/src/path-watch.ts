@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Call } from './call.js';
+import { Emitter } from './emitter.js';
+import { pathOf, reportOf, type CallPath } from './path-report.js';
+
+const LOOK_MS = 1000;
+
+/** Looks at the call's path once a second, and reports it to the service: first, and when it is another one. */
+export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }> {
+	#path: CallPath | undefined;
+	#timer: ReturnType<typeof setInterval> | undefined;
+	#begun = Date.now();
+
+	constructor(private readonly call: Call) {
+		super();
+		call.on('connectionChanged', (state) => {
+			if (state === 'connected')
+				this.#start();
+			else if (state === 'disconnected')
+				void this.#report('disconnected');
+		});
+	}
+
+	get path(): CallPath | undefined { return this.#path; }
+
+	close(): void {
+		clearInterval(this.#timer);
+		this.removeAllListeners();
+	}
+
+	#start(): void {
+		void this.#look();
+		this.#timer ??= setInterval(() => void this.#look(), LOOK_MS);
+	}
+
+	async #look(): Promise<void> {
+		const stats = await this.call.peer?.stats().catch(() => undefined);
+		const path = stats && pathOf(stats), before = this.#path;
+		if (!path || this.call.state === 'Disconnected')
+			return;
+		this.#path = path;
+		if (before && same(before, path))
+			return;
+		this.emit('pathChanged', path);
+		await this.#report(before ? 'path' : 'connected');
+	}
+
+	async #report(kind: string): Promise<void> {
+		const { agent, id, peer } = this.call;
+		const stats = await peer?.stats().catch(() => undefined);
+		if (!stats || !id)
+			return;
+		const report = reportOf(kind, stats, { atUs: (Date.now() - this.#begun) * 1000 });
+		await agent.service.request('post', '/calling/2026-11-01/calls/{callId}:report', { endpointId: agent.endpointId, report },
+			{ params: { callId: id } }).catch(() => undefined);
+	}
+}
+
+function same(one: CallPath, two: CallPath): boolean {
+	return one.kind === two.kind && one.transport === two.transport && one.local.address === two.local.address &&
+		one.local.port === two.local.port && one.remote.address === two.remote.address && one.remote.port === two.remote.port;
+}
