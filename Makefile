@@ -32,7 +32,7 @@ deps: # what building needs
 
 test-deps: # what all the tests need
 	@tools/install-deps build test
-	@for folder in test/integ/acs test/integ/web; do \
+	@for folder in web test/integ/acs test/integ/web; do \
 		if [ -f $$folder/package-lock.json ] && ! cmp -s $$folder/package-lock.json $$folder/node_modules/.installed; then \
 			echo "Installing the npm packages of $$folder"; command -v npm >/dev/null || tools/install-deps node; \
 			npm ci --prefix $$folder --no-audit --no-fund --silent </dev/null && \

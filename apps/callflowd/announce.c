@@ -52,7 +52,11 @@ static void print_text(const struct announcement *a)
 		printf("  %-18s %s\n", i ? "" : "STUN and TURN", a->turn[i]);
 	if (!a->state_dir)
 		return;
-	printf("\nA first call, from another terminal in this folder (any WAV file will do):\n\n"
+	printf("\nOpen the URL in a browser, in two tabs: each signs in with a name, and they call "
+	       "each "
+	       "other.\n(The browser asks once about the certificate, which the CA file vouches "
+	       "for.)\n"
+	       "\nA first call, from another terminal in this folder (any WAV file will do):\n\n"
 	       "  build/callflow call 8:echo123 --audio-in F.wav --audio-out G.wav\n\n"
 	       "G.wav is then what the echo bot sent back. Two people:\n\n"
 	       "  build/callflow listen --answer --audio-out heard.wav     # tells its user id\n"

@@ -7,6 +7,7 @@
 #include "openapi.h"
 #include "relay.h"
 #include "secrets.h"
+#include "site.h"
 #include "urls.h"
 
 #include "api/api.h"
@@ -353,6 +354,9 @@ static int make_api(struct daemon *d)
 	memcpy(options.token_secret, d->token_secret, sizeof(options.token_secret));
 	memcpy(options.turn_secret, d->turn_secret, sizeof(options.turn_secret));
 	options.openapi = callflowd_openapi;
+	options.files = callflowd_site;
+	options.n_files = CF_ARRAY_LEN(callflowd_site);
+	options.dev = d->dev;
 	options.drain = drain;
 	options.drain_arg = d;
 	options.collect = d->relay ? collect : NULL;
@@ -375,6 +379,8 @@ static int make_http(struct daemon *d)
 		{"strict-transport-security", "max-age=31536000"},
 		{"x-content-type-options", "nosniff"},
 		{"cache-control", "no-store"},
+		{"access-control-allow-origin", "*"},
+		{"access-control-expose-headers", "retry-after, x-ms-error-code"},
 	};
 	struct cf_http_server_options options;
 

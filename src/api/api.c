@@ -59,6 +59,12 @@ static const struct cf_route ROUTES[] = {
 };
 /* clang-format on */
 
+/* Of --dev alone. */
+static const struct cf_route DEV_ROUTES[] = {
+	{"GET", "/dev/people", no_fn, R(PUBLIC, NONE, NULL, false, false, dev_people)},
+	{"POST", "/dev/identities", no_fn, R(PUBLIC, CREATE, NULL, true, false, dev_identity)},
+};
+
 static const struct cf_route LOOPBACK_ROUTES[] = {
 	{"GET", "/metrics", no_fn, R(PUBLIC, NONE, NULL, false, false, metrics)},
 	{"GET", "/healthz", no_fn, R(PUBLIC, NONE, NULL, false, false, health)},
@@ -511,6 +517,28 @@ static void no_route(struct cf_api_req *req, int status)
 
 _Static_assert(CF_ARRAY_LEN(ROUTES) < CF_API_ROUTES_MAX, "each route has its counters");
 
+/* Pages of other origins may call the client API: it wants a token with each request, and knows no
+ * cookies. (Fetch standard, "CORS-preflight request".) */
+static void allow_origins(struct cf_http_exchange *ex)
+{
+	static const struct cf_http_header headers[] = {
+		{"access-control-allow-methods", "GET, POST, DELETE"},
+		{"access-control-allow-headers",
+			"authorization, content-type, last-event-id, repeatability-request-id"},
+		{"access-control-max-age", "7200"},
+	};
+
+	cf_http_reply(ex, 204, headers, CF_ARRAY_LEN(headers), cf_view_of(NULL, 0));
+}
+
+static bool is_preflight(const struct cf_http_request *request)
+{
+	return strcmp(request->method, "OPTIONS") == 0 &&
+	       cf_http_request_header(request, "access-control-request-method") &&
+	       request->path.len > strlen(CALLING) &&
+	       memcmp(request->path.p, CALLING, strlen(CALLING)) == 0;
+}
+
 static void handle(struct cf_api *api, const struct cf_route *table, size_t n_table,
 	struct cf_http_exchange *ex, const struct cf_http_request *request)
 {
@@ -537,7 +565,16 @@ static void handle(struct cf_api *api, const struct cf_route *table, size_t n_ta
 
 void cf_api_handle(struct cf_http_exchange *ex, const struct cf_http_request *request, void *arg)
 {
-	handle(arg, ROUTES, CF_ARRAY_LEN(ROUTES), ex, request);
+	const struct cf_api *api = arg;
+	bool dev = api->options.dev && request->path.len > 5 &&
+		   memcmp(request->path.p, "/dev/", 5) == 0;
+
+	if (is_preflight(request))
+		allow_origins(ex);
+	else if (dev)
+		handle(arg, DEV_ROUTES, CF_ARRAY_LEN(DEV_ROUTES), ex, request);
+	else if (!cf_http_files_answer(api->options.files, api->options.n_files, ex, request))
+		handle(arg, ROUTES, CF_ARRAY_LEN(ROUTES), ex, request);
 }
 
 /* The port without key: nothing but what the machine's own programs may see. */

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "call/domain.h"
+#include "http/files.h"
 #include "http/server.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -68,7 +69,10 @@ struct cf_api_options {
 	struct cf_seal_keys usage_keys; /* that sign usage exports; none: no export */
 	struct cf_api_ice_config ice;
 	struct cf_call_options calls;
-	const char *openapi;    /* YAML text served at /openapi.yaml; NULL: 404. Copied */
+	const char *openapi;              /* YAML text served at /openapi.yaml; NULL: 404. Copied */
+	const struct cf_http_file *files; /* the call page; static */
+	size_t n_files;
+	bool dev; /* whoever can reach the service may sign in and see who is there: /dev/ */
 	uint64_t heartbeat_us;  /* comment on silent event streams, 15 s */
 	size_t events_max;      /* kept for one device, 128 */
 	int64_t repeat_keep_ms; /* first answers of repeatable requests, 48 h */

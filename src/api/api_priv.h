@@ -97,6 +97,7 @@ struct cf_api_batch {
 	struct cf_list waiting; /* struct cf_api_req */
 };
 
+#define CF_API_DEV_PEOPLE_MAX 200
 #define CF_API_ROUTES_MAX 48 /* the last one is for requests without a route */
 #define CF_API_CODES_MAX 24
 #define CF_API_PATHS 4
@@ -345,6 +346,8 @@ void cf_api_usage_summarize(struct cf_api_req *req);
 void cf_api_usage_export(struct cf_api_req *req);
 void cf_api_usage_keys(struct cf_api_req *req);
 void cf_api_openapi(struct cf_api_req *req);
+void cf_api_dev_people(struct cf_api_req *req);
+void cf_api_dev_identity(struct cf_api_req *req);
 void cf_api_node_drain(struct cf_api_req *req);
 void cf_api_health(struct cf_api_req *req);
 void cf_api_ready(struct cf_api_req *req);

@@ -8,7 +8,7 @@ BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|strtok|atoi|ato
 HEAP = re.compile(r"(?<![\w.>])(malloc|calloc|realloc|free|strdup|strndup|asprintf|vasprintf)\s*\(")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 # Texts that cannot carry a line of comment, or are somebody's data.
-SPDX_FREE = re.compile(r"(^|/)(LICENSE|\.gitkeep|package(-lock)?\.json|[^/]*\.(md|allow|json|txt|dict|ignore|wav|sdp))$|"
+SPDX_FREE = re.compile(r"(^|/)(LICENSE|\.gitkeep|package(-lock)?\.json|[^/]*\.(md|allow|json|txt|dict|ignore|wav|sdp|png))$|"
                        r"^(\.(git|editor|clang).*|fuzz/seeds/.*|test/data/.*|tools/[^/]*\.txt)$")
 
 

@@ -29,6 +29,17 @@ export async function openBrowser({ flags = [], allow = true, ...options } = {})
 	} };
 }
 
+// Opens a page; a network that has just been made may still change under the browser.
+export async function goTo(page, url) {
+	await page.goto(url).catch(async (error) => {
+		if (!error.message.includes('ERR_NETWORK_CHANGED'))
+			throw error;
+		await new Promise((resolve) => { setTimeout(resolve, 500); });
+		await page.goto(url);
+	});
+	return page;
+}
+
 // Runs [name, function] each, those whose name has `wanted` in it; what a function gives is shown. The exit code.
 export async function runTests(tests, wanted, run) {
 	const chosen = tests.filter(([name]) => !wanted || name.includes(wanted));

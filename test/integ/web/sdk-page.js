@@ -45,6 +45,22 @@ window.screenOf = () => {
 	return new window.sdk.LocalVideoStream(canvas.captureStream(25), 'ScreenSharing');
 };
 
+// What the other side's sound is for so many seconds: samples of 16 bits, 16,000 a second.
+window.record = async (seconds) => {
+	const stream = new MediaStream([window.call.peer.transceiver('audio').receiver.track]);
+	const context = new AudioContext({ sampleRate: 16000 }), samples = [];
+	const node = context.createScriptProcessor(4096, 1, 1);
+	node.onaudioprocess = (event) => {
+		for (const value of event.inputBuffer.getChannelData(0))
+			samples.push(Math.round(Math.max(-1, Math.min(1, value)) * 32767));
+	};
+	context.createMediaStreamSource(stream).connect(node);
+	node.connect(context.destination);
+	await window.until('the recording', () => samples.length >= seconds * 16000, seconds * 1000 + 10000);
+	await context.close();
+	return samples;
+};
+
 window.start = async (target, { video = false, ...options } = {}) => {
 	const videoOptions = video ? { localVideoStreams: [await window.camera()] } : undefined;
 	watch(window.agent.startCall([{ id: target }], { videoOptions, ...options }));

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The web SDK between browsers, through a real daemon. Arguments: the daemon's ready line, the SDK's bundle. Speaks TAP.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { check, equal, openBrowser, runTests } from './browser.mjs';
+import { check, equal, goTo, openBrowser, runTests } from './browser.mjs';
+import { Cli, heard, speech, wav } from './native.mjs';
 import { Service } from './service.mjs';
 
 const [, , line, bundle, wanted] = process.argv;
 const ready = JSON.parse(line);
 const service = new Service(ready);
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cf-sdk-'));
+const spoken = speech(path.join(folder, 'spoken.wav'), 5, 30); // what all browsers say
 const ECHO = '8:echo123';
 
 async function newUser() {
@@ -22,7 +28,7 @@ async function newPage(browser) {
 	await page.route(url.href, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>test</title>' }));
 	await page.route('**/sdk.js', (route) => route.fulfill({ contentType: 'text/javascript', path: bundle }));
 	page.on('console', (message) => message.type() === 'error' && console.log(`# console: ${message.text()}`));
-	await page.goto(url.href);
+	await goTo(page, url.href);
 	await page.addScriptTag({ path: fileURLToPath(new URL('sdk-page.js', import.meta.url)) });
 	await page.evaluate(async () => { window.sdk = await import('/sdk.js'); });
 	return page;
@@ -192,7 +198,7 @@ async function raiseHand(browser) {
 }
 
 // The path as this side sees it, and in the trace that both have told.
-async function path(browser) {
+async function pathTaken(browser) {
 	const [alice, bob] = await people(browser);
 	await connect(alice, bob, true);
 	const seen = await alice.run(() => window.until('a path', () => window.call.feature(window.sdk.Features.CallPath).path));
@@ -258,9 +264,38 @@ async function inert(browser) {
 	equal(await bob.run(() => [window.pwned, window.call.remoteParticipants[0].isMuted]), [null, false], 'what was executed');
 }
 
+// A call between a browser and the native client, placed by one of them: each side hears what the other one said.
+function withNative(placedBy) {
+	return async (browser) => {
+		const [alice] = await people(browser, ['Alice']), native = await newUser();
+		const sent = speech(path.join(folder, 'sent.wav'), 7, 12), got = path.join(folder, 'got.wav');
+		const sound = ['--audio-in', sent, '--audio-out', got, '--duration', '8'];
+		const cli = placedBy === 'browser' ? new Cli(ready, native.token, 'listen', '--answer', '--calls', '1', ...sound)
+			: new Cli(ready, native.token, 'call', alice.id, ...sound);
+		try {
+			if (placedBy === 'browser') {
+				await cli.expect('ready');
+				await alice.run((id) => window.start(id, { video: true }), native.id);
+			} else {
+				await alice.run(() => window.accept({ video: true }));
+			}
+			await alice.run(() => window.state('Connected'));
+			const samples = await alice.run(() => window.record(6));
+			fs.writeFileSync(path.join(folder, 'browser.wav'), wav(Int16Array.from(samples), 16000));
+			await alice.run(() => window.state('Disconnected'));
+			await cli.over;
+			return [heard(sent, path.join(folder, 'browser.wav')), heard(spoken, got)];
+		} finally {
+			await cli.stop();
+		}
+	};
+}
+
 const TESTS = [
 	['a video call: pictures and sound both ways, states in order', videoCall],
 	['the echo bot', echoBot],
+	['the browser calls the native client: each hears the other', withNative('browser')],
+	['the native client calls the browser: each hears the other', withNative('native')],
 	['mute, hold, resume, video, screen', controls],
 	['both start and stop video at the same moment', glare],
 	['rejected: 603', rejected],
@@ -269,13 +304,13 @@ const TESTS = [
 	['the page is closed: the other side sees the end', pageCloses],
 	['transfer to a third person', transfer],
 	['hands up', raiseHand],
-	['the path, its drawing, the trace, figures', path],
+	['the path, its drawing, the trace, figures', pathTaken],
 	['own TURN servers: the relay alone', relayOnly],
 	['tokens that are refused', tokens],
 	['names and data of others are inert', inert],
 ];
 
-const { browser, close } = await openBrowser({ ignoreHTTPSErrors: true });
+const { browser, close } = await openBrowser({ ignoreHTTPSErrors: true, flags: [`--use-file-for-fake-audio-capture=${spoken}`] });
 process.exitCode = await runTests(TESTS, wanted, async (test) => {
 	try {
 		return await test(browser);
@@ -284,3 +319,4 @@ process.exitCode = await runTests(TESTS, wanted, async (test) => {
 	}
 });
 await close();
+fs.rmSync(folder, { recursive: true, force: true });

@@ -27,6 +27,10 @@ const CALLS_MAX = 8;
 export class CallAgent extends Emitter<CallAgentEvents> {
 	readonly kind = 'CallAgent';
 	readonly feature = <T extends Feature>(factory: FeatureFactory<T, CallAgent>): T => featureOf(this.#features, this, factory);
+	/** @internal */
+	readonly service: Service;
+	/** @internal */
+	readonly deviceManager: DeviceManager;
 	#endpointId = '';
 	#userId = '';
 	#calls: Call[] = [];
@@ -41,9 +45,11 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 	readonly #onPageHide = (event: PageTransitionEvent): void => { if (!event.persisted) this.#abandon(); };
 
 	/** @internal */
-	constructor(readonly service: Service, readonly deviceManager: DeviceManager, private readonly options: CallClientOptions,
+	constructor(service: Service, deviceManager: DeviceManager, private readonly options: CallClientOptions,
 		readonly displayName: string | undefined) {
 		super();
+		this.service = service;
+		this.deviceManager = deviceManager;
 		globalThis.addEventListener?.('pagehide', this.#onPageHide);
 	}
 

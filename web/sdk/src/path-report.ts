@@ -19,6 +19,7 @@ export interface CallPath {
 }
 
 const PAIRS_MAX = 64;
+const RESULTS: Record<string, string> = { succeeded: 'works', failed: 'no answer', 'in-progress': 'no answer yet' };
 
 function candidateOf(stats: Stats | undefined): Candidate {
 	const type = textOf(stats, 'candidateType') ?? 'host';
@@ -51,7 +52,7 @@ export function pathOf(stats: Stats[]): CallPath | undefined {
 /** Why no better pair is used: what became of those that would be more direct. */
 function whyOf(stats: Stats[], kind: CallPath['kind']): string {
 	if (kind === 'direct')
-		return 'the most direct path there is: straight between both devices';
+		return 'there is no more direct kind of path';
 	const pairs = kinds(stats, 'candidate-pair').map((pair) => ({ state: textOf(pair, 'state'), asked: numberOf(pair, 'requestsSent') ?? 0,
 		answered: numberOf(pair, 'responsesReceived') ?? 0, kind: kindOf(stats, pair) }));
 	const better = pairs.filter((pair) => pair.kind === 'direct' || (kind === 'relayed' && pair.kind === 'reflexive'));
@@ -69,12 +70,19 @@ function kindOf(stats: Stats[], pair: Stats): CallPath['kind'] {
 	return types.includes('relay') ? 'relayed' : types.every((type) => type === 'host') ? 'direct' : 'reflexive';
 }
 
+/** The most direct pairs first, of those the one in use. */
+function bestFirst(stats: Stats[]): Stats[] {
+	const selected = selectedPair(stats)?.id, ranks = { direct: 0, reflexive: 2, relayed: 4 };
+	const rank = (pair: Stats): number => ranks[kindOf(stats, pair)] + Number(pair.id !== selected);
+	return kinds(stats, 'candidate-pair').sort((one, two) => rank(one) - rank(two));
+}
+
 /** A report for the trace of the call, as the API describes it. */
 export function reportOf(kind: string, stats: Stats[], more: Partial<Schemas['CallReport']> = {}): Schemas['CallReport'] {
 	const path = pathOf(stats), selected = selectedPair(stats);
-	const pairs = kinds(stats, 'candidate-pair').slice(0, PAIRS_MAX).map((pair) => ({
+	const pairs = bestFirst(stats).slice(0, PAIRS_MAX).map((pair) => ({
 		local: candidateOf(byId(stats, pair['localCandidateId'])), remote: candidateOf(byId(stats, pair['remoteCandidateId'])),
-		state: textOf(pair, 'state') ?? 'waiting', result: pair['state'] === 'succeeded' ? 'works' : pair['state'] === 'failed' ? 'no answer' : '',
+		state: textOf(pair, 'state') ?? 'waiting', result: RESULTS[textOf(pair, 'state') ?? ''] ?? 'not tried',
 		requests: numberOf(pair, 'requestsSent') ?? 0, responses: numberOf(pair, 'responsesReceived') ?? 0,
 		checksReceived: numberOf(pair, 'requestsReceived') ?? 0, rttUs: Math.round((numberOf(pair, 'currentRoundTripTime') ?? 0) * 1e6),
 		nominated: pair['nominated'] === true, selected: pair.id === selected?.id, code: 0,

@@ -39,6 +39,7 @@ export class Peer {
 	#early: Candidate[] = [];
 	#answerTimer: ReturnType<typeof setTimeout> | undefined;
 	#notBefore = 0;
+	#relayErrors = false;
 	readonly #sending: Record<Media, MediaStreamTrack | undefined> = { audio: undefined, camera: undefined, screen: undefined };
 
 	constructor(config: RTCConfiguration, private readonly callbacks: PeerCallbacks) {
@@ -46,6 +47,7 @@ export class Peer {
 		pc.onicecandidate = ({ candidate }) => this.#onCandidate(candidate);
 		pc.onconnectionstatechange = () => callbacks.state(pc.connectionState);
 		pc.onnegotiationneeded = () => this.#negotiate();
+		pc.onicecandidateerror = ({ url }) => { this.#relayErrors ||= /^turns?:/.test(url); };
 		pc.ontrack = () => callbacks.mediaChanged();
 	}
 
@@ -158,10 +160,9 @@ export class Peer {
 		return all;
 	}
 
-	/** Whether there are relays, all was gathered, and none of them could be had. */
+	/** Whether relays were asked for, all was gathered, and none of them could be had. */
 	relaysFailed(stats: Stats[]): boolean {
-		const wanted = this.#pc.getConfiguration().iceServers?.some(({ urls }) => [urls].flat().some((url) => url.startsWith('turn')));
-		return wanted === true && this.#pc.iceGatheringState === 'complete' &&
+		return this.#relayErrors && this.#pc.iceGatheringState === 'complete' &&
 			!stats.some((one) => one.type === 'local-candidate' && one['candidateType'] === 'relay');
 	}
 

@@ -7,10 +7,10 @@ import type { Feature } from './feature.js';
 
 export interface RaisedHand { identifier: CommunicationIdentifierKind; order: number }
 export interface RaisedHandChangedEventArgs { identifier: CommunicationIdentifierKind; isRaised?: boolean }
-type Listener = (args: RaisedHandChangedEventArgs) => void;
+export type RaisedHandListener = (args: RaisedHandChangedEventArgs) => void;
 
 /** Hands up: who wants to speak, in order. */
-export class RaiseHandFeature extends Emitter<{ raisedHandEvent: Listener; loweredHandEvent: Listener }> implements Feature {
+export class RaiseHandFeature extends Emitter<{ raisedHandEvent: RaisedHandListener; loweredHandEvent: RaisedHandListener }> implements Feature {
 	readonly name = 'RaiseHand';
 	#hands: { rawId: string; identifier: CommunicationIdentifierKind }[] = [];
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The native client beside a browser, and a judge of sound: programs of this repository.
+import { spawn, spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const AUDIO = path.join(ROOT, 'test/harness/audio.py');
+const CLI = path.join(process.env.CALLFLOW_BUILD ?? path.join(ROOT, 'build'), 'callflow');
+
+function audio(...args) {
+	const { status, stdout, stderr } = spawnSync('/usr/bin/python3', [AUDIO, ...args], { encoding: 'utf8', timeout: 60000 });
+	if (status !== 0)
+		throw new Error(`audio.py ${args.join(' ')}: ${stdout} ${stderr}`);
+	return stdout && JSON.parse(stdout);
+}
+
+export function speech(file, seed, seconds) {
+	audio('gen', file, '--seed', seed, '--seconds', seconds);
+	return file;
+}
+
+// Throws unless what was sent is in what was heard. Browsers suppress noise, which changes it; sounds that differ have 0.1 at most.
+export function heard(sent, got) {
+	return audio('check', sent, got, '--min', '0.3');
+}
+
+// Of PCM samples (Int16, one channel) a WAV file.
+export function wav(samples, rate) {
+	const data = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength), head = Buffer.alloc(44);
+	head.write('RIFF');
+	head.writeUInt32LE(36 + data.length, 4);
+	head.write('WAVEfmt ', 8);
+	head.writeUInt32LE(16, 16);
+	head.writeUInt16LE(1, 20);
+	head.writeUInt16LE(1, 22);
+	head.writeUInt32LE(rate, 24);
+	head.writeUInt32LE(rate * 2, 28);
+	head.writeUInt16LE(2, 32);
+	head.writeUInt16LE(16, 34);
+	head.write('data', 36);
+	head.writeUInt32LE(data.length, 40);
+	return Buffer.concat([head, data]);
+}
+
+// One run of the CLI; its events come by expect(), in order.
+export class Cli {
+	constructor(ready, token, ...args) {
+		this.events = [];
+		this.at = 0;
+		this.waiting = () => undefined;
+		this.process = spawn(CLI, [...args, '--json'], { stdio: ['ignore', 'pipe', 'inherit'],
+			env: { PATH: process.env.PATH, CALLFLOW_CONNECTION_STRING: ready.connectionString, CALLFLOW_CA: ready.ca, CALLFLOW_TOKEN: token } });
+		this.over = new Promise((resolve) => this.process.on('exit', resolve));
+		let text = '';
+		this.process.stdout.on('data', (part) => {
+			text += part;
+			for (let end; (end = text.indexOf('\n')) >= 0; text = text.slice(end + 1))
+				this.events.push(JSON.parse(text.slice(0, end)));
+			this.waiting();
+		});
+	}
+
+	async expect(name, ms = 20000) {
+		const end = Date.now() + ms;
+		for (;;) {
+			while (this.at < this.events.length)
+				if (this.events[this.at++].event === name)
+					return this.events[this.at - 1];
+			const left = end - Date.now();
+			if (left <= 0)
+				throw new Error(`no event ${name}: ${JSON.stringify(this.events)}`);
+			await Promise.race([new Promise((resolve) => { this.waiting = resolve; }), new Promise((resolve) => { setTimeout(resolve, left); })]);
+		}
+	}
+
+	async stop() {
+		this.process.kill('SIGINT');
+		await this.over;
+	}
+}

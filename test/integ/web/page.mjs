@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// The call page, used as people use it: with the mouse, by keyboard alone, on a phone. Argument: the daemon's ready line. Speaks TAP.
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import { check, equal, goTo, openBrowser, runTests } from './browser.mjs';
+import { Service } from './service.mjs';
+
+const [, , line, wanted] = process.argv;
+const service = new Service(JSON.parse(line));
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function open(browser, size) {
+	const page = await browser.newPage();
+	page.errors = [];
+	page.on('console', (message) => ['error', 'warning'].includes(message.type()) && page.errors.push(message.text()));
+	page.on('pageerror', (error) => page.errors.push(error.message));
+	if (size)
+		await page.setViewportSize(size);
+	return goTo(page, service.url.href);
+}
+
+async function signIn(page, name) {
+	await page.fill('#name', name);
+	await page.click('#sign-in-form button');
+	await page.waitForSelector('#lobby:not([hidden])');
+	return page;
+}
+
+const inCall = (page) => page.waitForFunction(() => /^\d+:\d\d/.test(document.getElementById('call-state').textContent));
+const playing = (page) => page.waitForFunction(() => [...document.querySelectorAll('#remote video')].some((v) => v.videoWidth > 0 && v.currentTime > 0.3));
+
+async function videoCall(browser) {
+	const alice = await signIn(await open(browser), 'Alice'), bob = await signIn(await open(browser), 'Bob');
+	await alice.click('button[aria-label="Video Bob"]');
+	await bob.waitForSelector('#incoming[open]');
+	equal(await bob.textContent('#incoming-title'), 'Alice is calling', 'who calls');
+	await bob.click('#accept-video');
+	await Promise.all([alice, bob].flatMap((page) => [inCall(page), playing(page)]));
+	await alice.click('#details');
+	await alice.waitForFunction(() => document.getElementById('path-words').textContent.startsWith('Straight'));
+	await alice.waitForFunction(() => ['picture', 'ladder'].every((id) => document.getElementById(id).naturalWidth > 300));
+	await alice.waitForFunction(() => document.querySelectorAll('.plot').length === 4 && [...document.querySelectorAll('.plot strong')][0].textContent.includes('bit/s'));
+	await alice.click('#mute');
+	await bob.waitForFunction(() => document.getElementById('call-state').textContent.includes('muted'));
+	await alice.click('#hold');
+	await bob.waitForFunction(() => document.getElementById('call-state').textContent.includes('on hold'));
+	await alice.click('#hold');
+	await inCall(bob);
+	await bob.click('#camera');
+	await alice.waitForSelector('#portrait:not([hidden])');
+	await bob.click('#hang-up');
+	for (const page of [alice, bob]) {
+		await page.waitForSelector('#last-call:not([hidden])');
+		equal(page.errors, [], 'what the console says');
+	}
+	return [{ last: await alice.textContent('#last-call-text') }];
+}
+
+// Nothing but the keyboard, from signing in to hanging up.
+async function keyboard(browser) {
+	const bob = await signIn(await open(browser), 'Bob'), page = await open(browser);
+	await page.waitForFunction(() => document.activeElement?.id === 'name');
+	await page.keyboard.type('Kim');
+	await page.keyboard.press('Enter');
+	await page.waitForSelector('button[aria-label="Call Bob"]');
+	for (let i = 0; i < 30 && await page.evaluate(() => document.activeElement?.ariaLabel !== 'Call Bob'); i++)
+		await page.keyboard.press('Tab');
+	await page.keyboard.press('Enter');
+	await bob.waitForSelector('#incoming[open]');
+	equal(await bob.evaluate(() => document.activeElement.id), 'accept', 'what Enter does when it rings');
+	await bob.keyboard.press('Enter');
+	await inCall(page);
+	await page.keyboard.press('m');
+	equal(await page.getAttribute('#mute', 'aria-pressed'), 'true', 'muted');
+	await page.keyboard.press('d');
+	await page.waitForSelector('#panel:not([hidden])');
+	await page.keyboard.press('e');
+	await page.waitForSelector('#last-call:not([hidden])');
+	await bob.waitForSelector('#last-call:not([hidden])');
+}
+
+// What an expert in accessibility would find wrong by machine, in each view, light and dark, large and small.
+async function accessible(browser) {
+	const found = [];
+	const judge = async (page, where) => {
+		await page.evaluate(axe);
+		const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
+		found.push(...violations.map((v) => `${where}: ${v.id}, ${v.nodes[0].target}: ${v.nodes[0].failureSummary.replace(/\s+/g, ' ')}`));
+		const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+		if (wide > 0)
+			found.push(`${where}: ${wide} pixels too wide`);
+	};
+	for (const [colorScheme, size] of [['light', { width: 1280, height: 800 }], ['dark', { width: 360, height: 740 }]]) {
+		const page = await open(browser, size), bob = await signIn(await open(browser), 'Bob');
+		await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+		await page.waitForSelector('#sign-in:not([hidden])');
+		await judge(page, `${colorScheme} sign-in`);
+		await signIn(page, 'A rather long name of somebody who calls, and goes on and on');
+		await page.waitForSelector('button[aria-label="Call Bob"]');
+		await judge(page, `${colorScheme} lobby`);
+		await bob.click('button[aria-label^="Call A rather long"]');
+		await page.waitForSelector('#incoming[open]');
+		await judge(page, `${colorScheme} incoming`);
+		await page.click('#accept');
+		await inCall(page);
+		await page.click('#details');
+		await page.waitForFunction(() => document.getElementById('picture').naturalWidth > 300);
+		await judge(page, `${colorScheme} call`);
+		await page.click('#hang-up');
+		await page.close();
+		await bob.close();
+	}
+	equal(found, [], 'what is wrong');
+}
+
+// A name is a name, whatever it holds; and the page keeps its token no longer than the tab.
+async function inert(browser) {
+	const name = '<img src=x onerror="window.pwned=1"><script>pwned=2</script>';
+	const alice = await signIn(await open(browser), name), bob = await signIn(await open(browser), 'Bob');
+	await bob.waitForFunction((n) => [...document.querySelectorAll('.who')].some((who) => who.firstChild.textContent === n), name);
+	await alice.click('button[aria-label="Call Bob"]');
+	await bob.waitForSelector('#incoming[open]');
+	await bob.click('#accept');
+	await inCall(bob);
+	await bob.click('#details');
+	await bob.waitForFunction(() => document.getElementById('picture').naturalWidth > 300);
+	equal(await bob.textContent('#call-title'), name, 'the name');
+	equal(await bob.evaluate(() => [window.pwned, localStorage.length, document.cookie, document.querySelectorAll('main img[src=x]').length]),
+		[null, 0, '', 0], 'what became of it');
+	const stranger = await open(browser);
+	equal(await stranger.evaluate(() => sessionStorage.length), 0, 'what another tab sees');
+	await bob.reload();
+	await bob.waitForSelector('#lobby:not([hidden])');
+	equal(await bob.textContent('#my-name'), 'Bob', 'who is signed in behind a reload');
+}
+
+// The microphone is refused: the call goes on, and the page says that nobody hears.
+async function refusedMicrophone() {
+	const { browser, close } = await openBrowser({ ignoreHTTPSErrors: true, allow: false, flags: ['--deny-permission-prompts'] });
+	try {
+		const page = await signIn(await open(browser), 'Ann');
+		await page.click('button[aria-label="Call Echo bot"]');
+		await inCall(page);
+		await page.waitForFunction(() => document.getElementById('warnings').textContent.includes('does not let this page use your microphone'));
+		await page.click('#hang-up');
+		await page.waitForSelector('#last-call:not([hidden])');
+	} finally {
+		await close();
+	}
+}
+
+async function nobodyThere(browser) {
+	const page = await signIn(await open(browser), 'Ann');
+	await page.fill('#target', '8:acs:00000000-0000-4000-8000-000000000000_nobody');
+	await page.click('#dial button');
+	await page.waitForSelector('#last-call:not([hidden])');
+	const text = await page.textContent('#last-call-text');
+	check(/\(4\d\d\//.test(text), text);
+	return [{ text }];
+}
+
+const TESTS = [
+	['a video call from sign-in to hang-up, with path, ladder and plots', videoCall],
+	['by keyboard alone', keyboard],
+	['no violation that axe finds, nothing too wide: light, dark, large, small', accessible],
+	['names are inert, secrets stay in the tab', inert],
+	['a refused microphone is told, the call goes on', refusedMicrophone],
+	['a call to nobody says why it ended', nobodyThere],
+];
+
+const { browser, close } = await openBrowser({ ignoreHTTPSErrors: true });
+process.exitCode = await runTests(TESTS, wanted, async (test) => {
+	try {
+		return await test(browser);
+	} finally {
+		await Promise.all(browser.pages().slice(1).map((page) => page.close()));
+	}
+});
+await close();
