@@ -230,6 +230,8 @@ def whole_call(service):
     assert pair.verb("alice", "renegotiate", sdp="o", type="offer").status == 204
     pair.b_events.take("renegotiate")
     assert pair.verb("bob", "renegotiate", sdp="o", type="offer").status == 409
+    assert pair.verb("alice", "notify", kind="state", data={"muted": True}).status == 204
+    assert pair.b_events.take("notification")["data"] == {"muted": True}
     assert pair.verb("bob", "report", path={"kind": "direct"}).status == 204
     assert service.send("GET", f"{CALLING}/calls/{pair.call}", token=pair.bob_token).json["state"] == "connected"
     assert pair.verb("bob", "hangup").status == 204
