@@ -29,7 +29,7 @@ def bundle_sdk(home):
 
 def run_script(script, args, prepare=lambda ready, home: []):
     """The exit status of a script of test/integ/web with the daemon's ready line, what prepare() gives, and args."""
-    need("chromium", "node", "certutil", "esbuild", "ip", "nft", "unshare")
+    need("chromium", "firefox-esr", "node", "certutil", "esbuild", "ip", "nft", "unshare")
     if not os.path.isdir(os.path.join(WEB, "node_modules", "playwright-core")):
         skip("npm packages of test/integ/web are not installed")
     enter_network()
@@ -37,7 +37,7 @@ def run_script(script, args, prepare=lambda ready, home: []):
     try:
         with daemon() as ready:
             trust(home, ready["ca"])
-            env = {**os.environ, "HOME": home, "CHROMIUM": shutil.which("chromium")}
+            env = {**os.environ, "HOME": home, "CHROMIUM": shutil.which("chromium"), "FIREFOX": shutil.which("firefox-esr") or ""}
             command = ["node", os.path.join(WEB, script), json.dumps(ready), *prepare(ready, home), *args]
             return subprocess.run(command, env=env, timeout=500, check=False).returncode
     finally:

@@ -4,10 +4,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
+import puppeteer from 'puppeteer-core';
 
 const FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
 	'--disable-background-networking', '--disable-component-update', '--disable-sync',
 	'--use-fake-device-for-media-stream', '--autoplay-policy=no-user-gesture-required'];
+
+export const TONE_HZ = 440; // what Firefox's made-up microphone says
 
 export function check(good, what) {
 	if (!good)
@@ -27,6 +30,15 @@ export async function openBrowser({ flags = [], allow = true, ...options } = {})
 		await browser.close();
 		fs.rmSync(profile, { recursive: true, force: true });
 	} };
+}
+
+// Firefox as Debian has it, with made-up devices; its pages have what the tests use of Chromium's.
+export async function openFirefox() {
+	const browser = await puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX, headless: true, acceptInsecureCerts: true,
+		extraPrefsFirefox: { 'media.navigator.audio.fake_frequency': TONE_HZ, 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true, 'media.autoplay.default': 0,
+			'media.autoplay.block-webaudio': false, 'network.captive-portal-service.enabled': false, 'network.connectivity-service.enabled': false,
+			'media.gmp-manager.updateEnabled': false, 'app.update.enabled': false, 'browser.safebrowsing.update.enabled': false } });
+	return { browser: { newPage: () => browser.newPage(), pages: () => [] }, close: () => browser.close() };
 }
 
 // Opens a page; a network that has just been made may still change under the browser.

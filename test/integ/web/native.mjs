@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The native client beside a browser, and a judge of sound: programs of this repository.
 import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,6 +24,26 @@ export function speech(file, seed, seconds) {
 // Throws unless what was sent is in what was heard. Browsers suppress noise, which changes it; sounds that differ have 0.1 at most.
 export function heard(sent, got) {
 	return audio('check', sent, got, '--min', '0.3');
+}
+
+// Throws unless a tone is most of what was heard in a file of 16 bits and one channel, behind its first second (Goertzel).
+export function tone(file, hz) {
+	const data = fs.readFileSync(file), rate = data.readUInt32LE(24);
+	const samples = new Int16Array(data.buffer, data.byteOffset + 44 + 2 * rate, (data.length - 44) / 2 - rate | 0);
+	let inTone = 0, all = 0;
+	for (let at = 0; at + 4800 <= samples.length; at += 4800) {
+		const k = 2 * Math.cos(2 * Math.PI * hz / rate);
+		let one = 0, two = 0, energy = 0;
+		for (const sample of samples.subarray(at, at + 4800)) {
+			[one, two] = [sample + k * one - two, one];
+			energy += sample * sample;
+		}
+		inTone += (one * one + two * two - k * one * two) * 2 / 4800;
+		all += energy;
+	}
+	if (!(all > samples.length * 100 && inTone > all / 2))
+		throw new Error(`${file}: of ${all} ${inTone} is a tone of ${hz} Hz`);
+	return { tone: hz, share: inTone / all };
 }
 
 // Of PCM samples (Int16, one channel) a WAV file.

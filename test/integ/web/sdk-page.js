@@ -23,7 +23,7 @@ window.signIn = async (token, options = {}, client = {}) => {
 	const { CallClient } = window.sdk;
 	window.log = [];
 	window.credential = typeof token === 'string' ? { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3600000 }), dispose() {} } : token;
-	window.client = new CallClient(client);
+	window.client = new CallClient({ endpoint: window.endpoint, ...client });
 	window.devices = await window.client.getDeviceManager();
 	window.agent = await window.client.createCallAgent(window.credential, options);
 	window.agent.on('incomingCall', ({ incomingCall }) => { window.incoming = incomingCall; });
@@ -45,20 +45,16 @@ window.screenOf = () => {
 	return new window.sdk.LocalVideoStream(canvas.captureStream(25), 'ScreenSharing');
 };
 
-// What the other side's sound is for so many seconds: samples of 16 bits, 16,000 a second.
+// What the other side's sound is for so many seconds: samples of 16 bits, and how many of them are a second.
 window.record = async (seconds) => {
-	const stream = new MediaStream([window.call.peer.transceiver('audio').receiver.track]);
-	const context = new AudioContext({ sampleRate: 16000 }), samples = [];
-	const node = context.createScriptProcessor(4096, 1, 1);
-	node.onaudioprocess = (event) => {
-		for (const value of event.inputBuffer.getChannelData(0))
-			samples.push(Math.round(Math.max(-1, Math.min(1, value)) * 32767));
-	};
-	context.createMediaStreamSource(stream).connect(node);
-	node.connect(context.destination);
-	await window.until('the recording', () => samples.length >= seconds * 16000, seconds * 1000 + 10000);
-	await context.close();
-	return samples;
+	const recorder = new MediaRecorder(new MediaStream([window.call.peer.transceiver('audio').receiver.track])), parts = [];
+	recorder.ondataavailable = ({ data }) => parts.push(data);
+	recorder.start();
+	await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+	await new Promise((resolve) => { recorder.onstop = resolve; recorder.stop(); });
+	const sound = await new OfflineAudioContext(1, 1, 48000).decodeAudioData(await new Blob(parts).arrayBuffer());
+	const samples = [...sound.getChannelData(0)].map((value) => Math.round(Math.max(-1, Math.min(1, value)) * 32767));
+	return { rate: sound.sampleRate, samples };
 };
 
 window.start = async (target, { video = false, ...options } = {}) => {

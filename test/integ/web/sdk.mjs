@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The web SDK between browsers, through a real daemon. Arguments: the daemon's ready line, the SDK's bundle. Speaks TAP.
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { check, equal, goTo, openBrowser, runTests } from './browser.mjs';
-import { Cli, heard, speech, wav } from './native.mjs';
+import { check, equal, goTo, openBrowser, openFirefox, TONE_HZ, runTests } from './browser.mjs';
+import { Cli, heard, speech, tone, wav } from './native.mjs';
 import { Service } from './service.mjs';
 
 const [, , line, bundle, wanted] = process.argv;
@@ -21,23 +21,35 @@ async function newUser() {
 	return { id: user.identity.id, token: user.accessToken.token };
 }
 
-// A page at the daemon's origin with the SDK in it.
+// The application's own server: an origin of its own, which a browser trusts with devices because it is local.
+function serve() {
+	const pages = { '/': ['text/html', '<!doctype html><title>test</title>'], '/favicon.ico': ['image/x-icon', ''], '/sdk.js': ['text/javascript', fs.readFileSync(bundle)] };
+	const server = http.createServer((request, response) => {
+		const [type, body] = pages[request.url] ?? [];
+		response.writeHead(body === undefined ? 404 : 200, { 'content-type': type ?? 'text/plain' }).end(body);
+	});
+	return new Promise((resolve) => { server.listen(0, '127.0.0.1', () => resolve(server)); });
+}
+
+const PAGE = fs.readFileSync(new URL('sdk-page.js', import.meta.url), 'utf8');
+
 async function newPage(browser) {
 	const page = await browser.newPage();
-	const url = new URL('/sdk-test', service.url);
-	await page.route(url.href, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>test</title>' }));
-	await page.route('**/sdk.js', (route) => route.fulfill({ contentType: 'text/javascript', path: bundle }));
 	page.on('console', (message) => message.type() === 'error' && console.log(`# console: ${message.text()}`));
-	await goTo(page, url.href);
-	await page.addScriptTag({ path: fileURLToPath(new URL('sdk-page.js', import.meta.url)) });
-	await page.evaluate(async () => { window.sdk = await import('/sdk.js'); });
+	await goTo(page, `http://localhost:${server.address().port}/`);
+	await page.addScriptTag({ content: PAGE });
+	await page.evaluate(async (endpoint) => {
+		window.sdk = await import('/sdk.js');
+		window.endpoint = endpoint;
+	}, service.url.origin);
 	return page;
 }
 
+// Users, each with a page of its own; browser: one for all, or one for each.
 async function people(browser, names = ['Alice', 'Bob']) {
-	return Promise.all(names.map(async (displayName) => {
+	return Promise.all(names.map(async (displayName, i) => {
 		const { id, token } = await newUser();
-		const page = await newPage(browser);
+		const page = await newPage(Array.isArray(browser) ? browser[i] : browser);
 		await page.evaluate(([t, name]) => window.signIn(t, { displayName: name }), [token, displayName]);
 		return { id, page, token, run: (...args) => page.evaluate(...args) };
 	}));
@@ -244,7 +256,7 @@ async function tokens(browser) {
 	}, token);
 	check(asked >= 2, `asked ${asked} times`);
 	const error = await page.evaluate(() => {
-		const client = new window.sdk.CallClient();
+		const client = new window.sdk.CallClient({ endpoint: window.endpoint });
 		return client.createCallAgent({ getToken: async () => ({ token: 'a.b.c', expiresOnTimestamp: 0 }), dispose() {} })
 			.then(() => null, (e) => [e.name, e.code]);
 	});
@@ -265,7 +277,7 @@ async function inert(browser) {
 }
 
 // A call between a browser and the native client, placed by one of them: each side hears what the other one said.
-function withNative(placedBy) {
+function withNative(placedBy, says = 'speech') {
 	return async (browser) => {
 		const [alice] = await people(browser, ['Alice']), native = await newUser();
 		const sent = speech(path.join(folder, 'sent.wav'), 7, 12), got = path.join(folder, 'got.wav');
@@ -280,13 +292,25 @@ function withNative(placedBy) {
 				await alice.run(() => window.accept({ video: true }));
 			}
 			await alice.run(() => window.state('Connected'));
-			const samples = await alice.run(() => window.record(6));
-			fs.writeFileSync(path.join(folder, 'browser.wav'), wav(Int16Array.from(samples), 16000));
+			const { samples, rate } = await alice.run(() => window.record(6));
+			fs.writeFileSync(path.join(folder, 'browser.wav'), wav(Int16Array.from(samples), rate));
 			await alice.run(() => window.state('Disconnected'));
 			await cli.over;
-			return [heard(sent, path.join(folder, 'browser.wav')), heard(spoken, got)];
+			return [heard(sent, path.join(folder, 'browser.wav')), says === 'speech' ? heard(spoken, got) : tone(got, TONE_HZ)];
 		} finally {
 			await cli.stop();
+		}
+	};
+}
+
+// Another browser in place of one side.
+function withFirefox(test, ...roles) {
+	return async (chromium) => {
+		const { browser: firefox, close } = await openFirefox();
+		try {
+			return await test(roles.map((role) => role === 'firefox' ? firefox : chromium));
+		} finally {
+			await close();
 		}
 	};
 }
@@ -308,8 +332,13 @@ const TESTS = [
 	['own TURN servers: the relay alone', relayOnly],
 	['tokens that are refused', tokens],
 	['names and data of others are inert', inert],
+	['Firefox calls Chromium, with video', withFirefox(videoCall, 'firefox', 'chromium')],
+	['Chromium calls Firefox, with video', withFirefox(videoCall, 'chromium', 'firefox')],
+	['Firefox and Chromium: mute, hold, video, screen', withFirefox(controls, 'firefox', 'chromium')],
+	['Firefox calls the native client: each hears the other', withFirefox(withNative('browser', 'tone'), 'firefox')],
 ];
 
+const server = await serve();
 const { browser, close } = await openBrowser({ ignoreHTTPSErrors: true, flags: [`--use-file-for-fake-audio-capture=${spoken}`] });
 process.exitCode = await runTests(TESTS, wanted, async (test) => {
 	try {
@@ -319,4 +348,5 @@ process.exitCode = await runTests(TESTS, wanted, async (test) => {
 	}
 });
 await close();
+server.close();
 fs.rmSync(folder, { recursive: true, force: true });
