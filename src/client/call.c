@@ -299,6 +299,15 @@ int client_call_accept(struct client_call *call)
 	return 0;
 }
 
+static void end_as_senseless(struct client_call *call, int err)
+{
+	char reason[128];
+
+	snprintf(reason, sizeof(reason), "the other side's answer makes no sense: %s",
+		cf_err_text(err));
+	client_call_end(call, 488, 0, reason, true);
+}
+
 void client_call_answered(struct client_call *call, const char *sdp)
 {
 	int err;
@@ -315,7 +324,7 @@ void client_call_answered(struct client_call *call, const char *sdp)
 		client_call_end(
 			call, 488, 0, cf_sdp_refusal_text(call->session.agreed.refusal), true);
 	else if (err)
-		client_call_end(call, 488, 0, "the other side's answer makes no sense", true);
+		end_as_senseless(call, err);
 }
 
 /* Hold, and ICE restarts: offers of ours */

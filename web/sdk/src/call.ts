@@ -240,7 +240,7 @@ export class Call extends Emitter<CallEvents> {
 		this.#setState('Connecting');
 		try {
 			const peer = this.#makePeer('all');
-			await this.#captureAll();
+			void this.#captureAll(peer);
 			const offer = await peer.createOffer();
 			const body: Record<string, unknown> = { endpointId: await this.agent.signedIn(), targets: [{ rawId: toRawId(this.remote) }],
 				sdp: offer.sdp, iceTransport: this.agent.iceTransport };
@@ -272,13 +272,14 @@ export class Call extends Emitter<CallEvents> {
 		this.#participants[0]?.updateState('Connecting');
 		try {
 			const peer = this.#makePeer(incoming.iceTransport ?? 'all', incoming.iceServers);
-			await this.#captureAll();
+			void this.#captureAll(peer);
 			const sdp = await peer.createAnswer(incoming.sdp);
 			if (this.#isOver())
 				return;
 			await this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:accept',
 				{ endpointId: this.agent.endpointId, sdp }, { params: { callId: this.#id } });
 			peer.signal();
+			peer.establish();
 			this.#mediaChanged();
 		} catch (error) {
 			const reason = toEndReason(error);
@@ -408,8 +409,10 @@ export class Call extends Emitter<CallEvents> {
 		return peer;
 	}
 
-	/** Microphone and camera, as far as they can be had: a call without them goes on. */
-	async #captureAll(): Promise<void> {
+	/** Microphone and camera, as far as they can be had, while the call is set up: it goes on without them. */
+	async #captureAll(peer: Peer): Promise<void> {
+		if (this.#camera)
+			peer.intend('camera');
 		await Promise.all([this.#captureAudio(false), this.#camera ? this.#captureCamera(this.#camera) : undefined]);
 	}
 
@@ -449,7 +452,10 @@ export class Call extends Emitter<CallEvents> {
 			await this.#sendVideo('camera', stream);
 			this.emit('localVideoStreamsUpdated', { added: [stream], removed: [] });
 		} catch (error) {
+			if (this.#isOver())
+				return;
 			this.#camera = undefined;
+			await this.#peer?.send('camera', undefined);
 			this.emit('captureFailed', 'camera', error as CallingCommunicationError);
 		}
 	}

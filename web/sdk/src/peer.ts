@@ -38,8 +38,11 @@ export class Peer {
 	#end = false;
 	#early: Candidate[] = [];
 	#answerTimer: ReturnType<typeof setTimeout> | undefined;
+	#needed = false;
 	#notBefore = 0;
 	#relayErrors = false;
+	/* What goes out, or is about to: descriptions need not wait for a camera to open. */
+	readonly #wanted: Record<Media, boolean> = { audio: true, camera: false, screen: false };
 	readonly #sending: Record<Media, MediaStreamTrack | undefined> = { audio: undefined, camera: undefined, screen: undefined };
 
 	constructor(config: RTCConfiguration, private readonly callbacks: PeerCallbacks) {
@@ -69,6 +72,7 @@ export class Peer {
 		this.#enqueue(async () => {
 			this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
 			await this.#pc.setLocalDescription(offer);
+			this.#needed = false;
 		});
 	}
 
@@ -77,15 +81,22 @@ export class Peer {
 		await this.#pc.setRemoteDescription({ type: 'offer', sdp: offer });
 		await this.#apply();
 		await this.#pc.setLocalDescription();
-		this.#established = true;
+		const sdp = this.#pc.localDescription?.sdp ?? '';
 		await this.#takeEarly();
-		return this.#pc.localDescription?.sdp ?? '';
+		return sdp;
 	}
 
 	/** The call has an id: candidates may go. */
 	signal(): void {
 		this.#signalled = true;
 		this.#sendBatch();
+	}
+
+	/** Both first descriptions are exchanged: from now on what they lack is offered. */
+	establish(): void {
+		this.#established = true;
+		if (this.#needed)
+			this.#negotiate();
 	}
 
 	/** A description of the other side. What makes no sense is passed over. */
@@ -114,9 +125,15 @@ export class Peer {
 		});
 	}
 
+	/** A track will follow by send(): the next description says so already. */
+	intend(media: Media): void {
+		this.#wanted[media] = true;
+	}
+
 	/** Sends this track, or nothing. */
 	async send(media: Media, track: MediaStreamTrack | undefined): Promise<void> {
 		this.#sending[media] = track;
+		this.#wanted[media] = track !== undefined;
 		const transceiver = this.transceiver(media);
 		if (transceiver) {
 			await transceiver.sender.replaceTrack(track ?? null);
@@ -192,7 +209,7 @@ export class Peer {
 	#direction(media: Media): RTCRtpTransceiverDirection {
 		if (this.#hold)
 			return 'inactive';
-		return media === 'audio' || this.#sending[media] ? 'sendrecv' : 'recvonly';
+		return media === 'audio' || this.#wanted[media] ? 'sendrecv' : 'recvonly';
 	}
 
 	/** Steps after one another; one that fails does not stop the next. */
@@ -220,7 +237,8 @@ export class Peer {
 
 	#negotiate(): void {
 		/* The first descriptions are made by hand; what they lack is noticed behind them. */
-		if (!this.#established)
+		this.#needed = !this.#established;
+		if (this.#needed)
 			return;
 		const wait = this.#notBefore - Date.now();
 		if (wait > 0) {
