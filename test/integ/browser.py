@@ -29,7 +29,7 @@ def bundle_sdk(home):
 
 def run_script(script, args, prepare=lambda ready, home: []):
     """The exit status of a script of test/integ/web with the daemon's ready line, what prepare() gives, and args."""
-    need("chromium", "firefox-esr", "node", "certutil", "esbuild", "ip", "nft", "unshare")
+    need("chromium", "faketime", "firefox-esr", "node", "certutil", "esbuild", "ip", "nft", "unshare")
     if not os.path.isdir(os.path.join(WEB, "node_modules", "playwright-core")):
         skip("npm packages of test/integ/web are not installed")
     enter_network()

@@ -100,3 +100,39 @@ export class Cli {
 		await this.over;
 	}
 }
+
+// A daemon of the test's own, which it may kill and start again: on the same ports, with what it had stored, at another time.
+export class Daemon {
+	constructor(address, folder) {
+		this.folder = fs.mkdtempSync(path.join(folder, 'daemon-'));
+		this.settings = [`listen.https=${address}:0`, `listen.stun=[${address}:0]`, `listen.turn_tls=[${address}:0]`];
+		this.address = address;
+	}
+
+	// offset: "+61m" (faketime(1)); its clock alone is wrong.
+	async start(offset) {
+		const command = [path.join(path.dirname(CLI), 'callflowd'), '--dev', '--json', '--state', this.folder, '--public-address', this.address,
+			...this.settings.flatMap((setting) => ['--set', setting])];
+		const log = fs.openSync(path.join(this.folder, 'log'), 'a');
+		const [program, ...args] = offset ? ['faketime', '--exclude-monotonic', '-f', offset, ...command] : command;
+		this.process = spawn(program, args, { stdio: ['ignore', 'pipe', log], detached: true });
+		this.over = new Promise((resolve) => { this.process.on('exit', resolve); });
+		const line = await new Promise((resolve, reject) => {
+			let text = '';
+			this.process.stdout.on('data', (part) => {
+				text += part;
+				if (text.includes('\n'))
+					resolve(text.slice(0, text.indexOf('\n')));
+			});
+			this.over.then((code) => reject(new Error(`callflowd has ended: ${code}`)));
+		});
+		this.ready = JSON.parse(line);
+		this.settings = [`listen.https=${this.ready.endpoint.slice(8)}`, `listen.stun=[${this.ready.stun}]`, this.settings[2]];
+		return this.ready;
+	}
+
+	async kill() {
+		process.kill(-this.process.pid, 'SIGKILL');
+		await this.over;
+	}
+}

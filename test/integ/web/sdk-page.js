@@ -22,7 +22,7 @@ function watch(call) {
 window.signIn = async (token, options = {}, client = {}) => {
 	const { CallClient } = window.sdk;
 	window.log = [];
-	window.credential = typeof token === 'string' ? { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3600000 }), dispose() {} } : token;
+	window.credential = typeof token === 'string' ? { getToken: async () => ({ token: window.token ?? token, expiresOnTimestamp: Date.now() + 3600000 }), dispose() {} } : token;
 	window.client = new CallClient({ endpoint: window.endpoint, ...client });
 	window.devices = await window.client.getDeviceManager();
 	window.agent = await window.client.createCallAgent(window.credential, options);

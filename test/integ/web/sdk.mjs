@@ -5,7 +5,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { check, equal, goTo, openBrowser, openFirefox, TONE_HZ, runTests } from './browser.mjs';
-import { Cli, heard, speech, tone, wav } from './native.mjs';
+import { Cli, Daemon, heard, speech, tone, wav } from './native.mjs';
 import { Service } from './service.mjs';
 
 const [, , line, bundle, wanted] = process.argv;
@@ -15,8 +15,8 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cf-sdk-'));
 const spoken = speech(path.join(folder, 'spoken.wav'), 5, 30); // what all browsers say
 const ECHO = '8:echo123';
 
-async function newUser() {
-	const user = await service.signed('POST', '/identities?api-version=2023-10-01',
+async function newUser(of = service) {
+	const user = await of.signed('POST', '/identities?api-version=2023-10-01',
 		{ createTokenWithScopes: ['voip'], expiresInMinutes: 60 });
 	return { id: user.identity.id, token: user.accessToken.token };
 }
@@ -33,23 +33,23 @@ function serve() {
 
 const PAGE = fs.readFileSync(new URL('sdk-page.js', import.meta.url), 'utf8');
 
-async function newPage(browser) {
+async function newPage(browser, of = service) {
 	const page = await browser.newPage();
-	page.on('console', (message) => message.type() === 'error' && console.log(`# console: ${message.text()}`));
+	page.on('console', (message) => message.type() === 'error' && !message.text().startsWith('Failed to load') && console.log(`# console: ${message.text()}`));
 	await goTo(page, `http://localhost:${server.address().port}/`);
 	await page.addScriptTag({ content: PAGE });
 	await page.evaluate(async (endpoint) => {
 		window.sdk = await import('/sdk.js');
 		window.endpoint = endpoint;
-	}, service.url.origin);
+	}, of.url.origin);
 	return page;
 }
 
 // Users, each with a page of its own; browser: one for all, or one for each.
-async function people(browser, names = ['Alice', 'Bob']) {
+async function people(browser, names = ['Alice', 'Bob'], of = service) {
 	return Promise.all(names.map(async (displayName, i) => {
-		const { id, token } = await newUser();
-		const page = await newPage(Array.isArray(browser) ? browser[i] : browser);
+		const { id, token } = await newUser(of);
+		const page = await newPage(Array.isArray(browser) ? browser[i] : browser, of);
 		await page.evaluate(([t, name]) => window.signIn(t, { displayName: name }), [token, displayName]);
 		return { id, page, token, run: (...args) => page.evaluate(...args) };
 	}));
@@ -315,6 +315,91 @@ function withFirefox(test, ...roles) {
 	};
 }
 
+// A daemon that dies in mid-call is back with the call; media never stops, and what is said then goes on.
+async function restarted(browser) {
+	await withDaemon(async (daemon, own) => {
+		const [alice, bob] = await people(browser, undefined, own);
+		await connect(alice, bob, false);
+		await alice.run(() => {
+			window.states = [];
+			window.agent.on('connectionStateChanged', ({ newValue }) => window.states.push(newValue));
+		});
+		await daemon.kill();
+		await both(alice, bob, () => window.flows());
+		await alice.run(() => window.until('that the service is missed', () => window.agent.connectionState === 'Disconnected'));
+		equal(await alice.run(() => window.call.state), 'Connected', 'the call meanwhile');
+		await daemon.start();
+		await both(alice, bob, () => window.until('the service', () => window.agent.connectionState === 'Connected'));
+		await alice.run(() => window.call.mute());
+		await bob.run(() => window.until('muted', () => window.call.remoteParticipants[0].isMuted));
+		await alice.run(async () => window.call.startVideo(await window.camera()));
+		await bob.run(() => window.flows({ frames: 10, packets: 0 }));
+		await bob.run(() => window.call.hangUp());
+		await both(alice, bob, () => window.state('Disconnected'));
+		equal(await alice.run(() => window.call.callEndReason.code), 0, 'why it ended');
+	});
+}
+
+// An hour later, by the service's clock, all tokens are over: the credential is asked for a new one, the call goes on.
+async function expired(browser) {
+	await withDaemon(async (daemon, own) => {
+		const [alice, bob] = await people(browser, undefined, own);
+		await connect(alice, bob, false);
+		await daemon.kill();
+		const later = new Service(await daemon.start('+61m'), 61 * 60000);
+		for (const person of [alice, bob]) {
+			const { token } = await later.signed('POST', `/identities/${encodeURIComponent(person.id)}/:issueAccessToken?api-version=2023-10-01`,
+				{ scopes: ['voip'], expiresInMinutes: 60 });
+			await person.run((t) => { window.token = t; }, token);
+		}
+		await alice.run(() => window.until('the service', () => window.agent.connectionState === 'Connected'));
+		await alice.run(() => window.call.mute());
+		await bob.run(() => window.until('muted', () => window.call.remoteParticipants[0].isMuted));
+		await both(alice, bob, () => window.flows());
+		await bob.run(() => window.call.hangUp());
+		await both(alice, bob, () => window.state('Disconnected'));
+	});
+}
+
+// A service whose clock is a day off is as good as any other: only tokens have a time, and it is the service's own.
+async function skewed(browser) {
+	await withDaemon(async (daemon, own) => {
+		const [alice, bob] = await people(browser, undefined, own);
+		await connect(alice, bob, false);
+		await both(alice, bob, () => window.flows());
+		await alice.run(() => window.call.hangUp());
+		await bob.run(() => window.state('Disconnected'));
+	}, '-25h', -25 * 3600000);
+}
+
+async function withDaemon(test, offset, skewMs = 0) {
+	const daemon = new Daemon(service.url.hostname, folder);
+	try {
+		await test(daemon, new Service(await daemon.start(offset), skewMs));
+	} finally {
+		await daemon.kill();
+	}
+}
+
+// A camera is pulled out: the call goes on without it, and says so.
+async function unplugged(browser) {
+	const [alice, bob] = await people(browser);
+	await connect(alice, bob, true);
+	await bob.run(() => window.flows({ frames: 10 }));
+	await alice.run(() => {
+		window.diagnostics = window.call.feature(window.sdk.Features.UserFacingDiagnostics).media;
+		const track = window.call.peer.sent('camera');
+		track.stop();
+		track.dispatchEvent(new Event('ended'));
+	});
+	equal(await alice.run(() => window.diagnostics.getLatest().cameraStoppedUnexpectedly?.value), true, 'the diagnostic');
+	await bob.run(() => window.until('no video', () => window.call.remoteParticipants[0].videoStreams.every((s) => !s.isAvailable)));
+	await both(alice, bob, () => window.flows());
+	await alice.run(async () => window.call.startVideo(await window.camera()));
+	await bob.run(() => window.flows({ frames: 10 }));
+	equal(await alice.run(() => window.diagnostics.getLatest().cameraStoppedUnexpectedly?.value), false, 'the diagnostic behind a new camera');
+}
+
 const TESTS = [
 	['a video call: pictures and sound both ways, states in order', videoCall],
 	['the echo bot', echoBot],
@@ -332,6 +417,10 @@ const TESTS = [
 	['own TURN servers: the relay alone', relayOnly],
 	['tokens that are refused', tokens],
 	['names and data of others are inert', inert],
+	['the daemon is killed and comes back: the call goes on', restarted],
+	['tokens expire during a call', expired],
+	['the service has another idea of the time', skewed],
+	['the camera is unplugged', unplugged],
 	['Firefox calls Chromium, with video', withFirefox(videoCall, 'firefox', 'chromium')],
 	['Chromium calls Firefox, with video', withFirefox(videoCall, 'chromium', 'firefox')],
 	['Firefox and Chromium: mute, hold, video, screen', withFirefox(controls, 'firefox', 'chromium')],

@@ -467,7 +467,7 @@ export class Call extends Emitter<CallEvents> {
 			throw invalidState('The call has ended.');
 		}
 		stream.on('trackChanged', this.#onVideoTrack[media]);
-		track?.addEventListener('ended', () => media === 'camera' && this.emit('captureFailed', 'camera', undefined));
+		track?.addEventListener('ended', () => { if (media === 'camera') void this.#lostCamera(stream, track); });
 		await this.#peer?.send(media, track);
 	}
 
@@ -481,6 +481,14 @@ export class Call extends Emitter<CallEvents> {
 		stream.release();
 		if (!this.#isOver())
 			await this.#peer?.send(media, undefined);
+	}
+
+	/* Pulled out, or taken by another program. A stream of the application's own may have another track by now. */
+	async #lostCamera(stream: LocalVideoStream, track: MediaStreamTrack): Promise<void> {
+		if (this.#camera !== stream || this.#peer?.sent('camera') !== track)
+			return;
+		this.emit('captureFailed', 'camera', undefined);
+		await this.stopVideo(stream);
 	}
 
 	async #stopScreen(stream: LocalVideoStream): Promise<void> {

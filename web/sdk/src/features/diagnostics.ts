@@ -59,6 +59,7 @@ export class UserFacingDiagnosticsFeature implements Feature {
 		for (const [what, error] of call.captureFailures)
 			this.#onCapture(what, error);
 		call.on('localAudioStreamsUpdated', ({ added }) => { if (added.length) this.#microphoneWorks(); });
+		call.on('localVideoStreamsUpdated', ({ added }) => { if (added.length) this.#cameraWorks(); });
 		globalThis.addEventListener?.('online', this.#onLine);
 		globalThis.addEventListener?.('offline', this.#onLine);
 		this.#timer = setInterval(() => void this.#look(), LOOK_MS);
@@ -74,6 +75,11 @@ export class UserFacingDiagnosticsFeature implements Feature {
 
 	#microphoneWorks(): void {
 		for (const diagnostic of ['microphonePermissionDenied', 'microphoneNotFunctioning', 'noMicrophoneDevicesEnumerated'] as const)
+			this.media.set(diagnostic, false);
+	}
+
+	#cameraWorks(): void {
+		for (const diagnostic of ['cameraPermissionDenied', 'cameraStartFailed', 'cameraStoppedUnexpectedly'] as const)
 			this.media.set(diagnostic, false);
 	}
 
