@@ -276,9 +276,10 @@ export class Call extends Emitter<CallEvents> {
 			const sdp = await peer.createAnswer(incoming.sdp);
 			if (this.#isOver())
 				return;
+			/* Candidates need not wait: the service holds those of a device that rings until it accepts. */
+			peer.signal();
 			await this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:accept',
 				{ endpointId: this.agent.endpointId, sdp }, { params: { callId: this.#id } });
-			peer.signal();
 			peer.establish();
 			this.#mediaChanged();
 		} catch (error) {

@@ -35,6 +35,7 @@ export class Peer {
 	#batch: Candidate[] = [];
 	#batchTimer: ReturnType<typeof setTimeout> | undefined;
 	#signalled = false;
+	#sent = false; /* the first candidates, of the most direct paths, do not wait for others */
 	#end = false;
 	#early: Candidate[] = [];
 	#answerTimer: ReturnType<typeof setTimeout> | undefined;
@@ -81,9 +82,8 @@ export class Peer {
 		await this.#pc.setRemoteDescription({ type: 'offer', sdp: offer });
 		await this.#apply();
 		await this.#pc.setLocalDescription();
-		const sdp = this.#pc.localDescription?.sdp ?? '';
-		await this.#takeEarly();
-		return sdp;
+		void this.#enqueue(() => this.#takeEarly());
+		return this.#pc.localDescription?.sdp ?? '';
 	}
 
 	/** The call has an id: candidates may go. */
@@ -280,13 +280,14 @@ export class Peer {
 			this.#batch.push({ candidate: candidate.candidate, sdpMid: candidate.sdpMid ?? '0', sdpMLineIndex: candidate.sdpMLineIndex ?? 0 });
 		this.#end ||= candidate === null;
 		if (this.#batchTimer === undefined)
-			this.#batchTimer = setTimeout(() => this.#sendBatch(), BATCH_MS);
+			this.#batchTimer = setTimeout(() => this.#sendBatch(), this.#sent ? BATCH_MS : 0);
 	}
 
 	#sendBatch(): void {
 		this.#batchTimer = undefined;
 		if (!this.#signalled || (this.#batch.length === 0 && !this.#end))
 			return;
+		this.#sent = true;
 		this.callbacks.candidates(this.#batch.splice(0), this.#end);
 		this.#end = false;
 	}
