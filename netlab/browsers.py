@@ -3,10 +3,12 @@
 import os
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 
 import calls
 import cases
+import expect
 from calls import READY_S, ROOT, TALK_S, Program, audio, path_text
 from lab import SERVER, SERVER6
 
@@ -20,7 +22,16 @@ WEB = os.path.join(ROOT, "test", "integ", "web")
 class Case(cases.Case):
     """Who sits at a and at b: chromium, firefox, native."""
     who: tuple = ("chromium", "chromium")
+    event: str = ""           # what happens in the call's third second
 
+
+# What happens, and how: browsers notice the loss of a path after some seconds, and find another one then.
+EVENTS = {
+    "nat-reboot": lambda desk, a: desk.lab.reboot_nat(a),
+    "new-subnet": lambda desk, a: desk.lab.readdress(a, "192.168.77.0/24"),
+    "udp-cut": lambda desk, a: desk.lab.cut_udp(a, True),
+}
+EVENT_AT_S, EVENT_TALK_S, EVENT_HEARD_MS = 3, 20, 8000
 
 # Which networks, who, and whether it is part of the short run.
 CHOICE = [
@@ -37,12 +48,22 @@ CHOICE = [
     ("symmetric-symmetric", ("firefox", "chromium"), False),
     ("port-restricted-udp-blocked", ("chromium", "firefox"), False),
 ]
+CHANGES = [
+    ("port-restricted-port-restricted", ("chromium", "chromium"), "nat-reboot"),
+    ("port-restricted-port-restricted", ("chromium", "chromium"), "new-subnet"),
+    ("port-restricted-port-restricted", ("chromium", "native"), "new-subnet"),
+    ("port-restricted-port-restricted", ("chromium", "chromium"), "udp-cut"),
+]
 
 
 def all_cases():
     for name, who, telling in CHOICE:
         case = cases.choose([name], False)[0]
         yield Case(**{**case.__dict__, "name": f"{name}-{'-'.join(who)}", "who": who, "telling": telling})
+    for name, who, event in CHANGES:
+        case = cases.choose([name], False)[0]
+        path = expect.RELAY_TCP if event == "udp-cut" else case.path
+        yield Case(**{**case.__dict__, "name": f"{event}-{'-'.join(who)}", "who": who, "event": event, "path": path, "telling": False})
 
 
 def choose(only, telling):
@@ -75,6 +96,12 @@ def browser(desk, site, kind, token, words, folder):
 class Desk(calls.Desk):
     """Both ends of a call, each a browser or the native client."""
 
+    def stop(self):
+        """A browser that could not say goodbye leaves allocations behind, for which a draining server waits."""
+        self.daemon.child.terminate()
+        time.sleep(0.5)
+        return super().stop()
+
     def sdk(self):
         """The web SDK as one file."""
         path = os.path.join(self.folder, "sdk.js")
@@ -103,7 +130,10 @@ class Desk(calls.Desk):
                        os.path.join(folder, f"{site.client}.log"))
 
     def talk(self, case, a, b, folder, result):
-        caller, callee, sound = self.ends(case, a, b, folder, TALK_S)
+        caller, callee, sound = self.ends(case, a, b, folder, EVENT_TALK_S if case.event else TALK_S)
+        if case.event and caller.wait("connected", calls.CALL_S):
+            time.sleep(EVENT_AT_S)
+            EVENTS[case.event](self, a)
         caller.wait("ended", calls.CALL_S)
         callee.wait("ended", calls.END_S)
         statuses = caller.finish(calls.END_S), callee.finish(calls.END_S)
@@ -111,6 +141,8 @@ class Desk(calls.Desk):
         result.problems += [f"{end} exits with {s}" for end, s in zip("ab", statuses) if s != 0]
         for end, other, kind, other_kind, program in (("a", "b", *case.who, caller), ("b", "a", *reversed(case.who), callee)):
             heard = self.judge_sound(end, other_kind, sound[other], os.path.join(folder, f"heard-{end}.wav"), result)
+            if case.event and heard.get("matchedMs", 0) < EVENT_HEARD_MS:
+                result.problems.append(f"{end} heard {heard.get('matchedMs')} ms of {EVENT_TALK_S * 1000}")
             setattr(result, f"heardBy{end.upper()}", heard)
             if "native" not in (kind, other_kind) and not program.find("first-frame"):
                 result.problems.append(f"{end} saw no picture")

@@ -76,8 +76,8 @@ export class Call extends Emitter<CallEvents> {
 		this.#audio = options.audioOptions?.localAudioStreams?.[0];
 		this.#camera = options.videoOptions?.localVideoStreams?.find((stream) => stream.mediaStreamType !== 'ScreenSharing');
 		this.#participants = [new RemoteParticipant(remote, remoteName)];
-		this.#keeper = new PathKeeper(this);
 		this.#path = new PathWatch(this);
+		this.#keeper = new PathKeeper(this);
 		this.on('captureFailed', (what, error) => this.#captureFailures.push([what, error]));
 		agent.deviceManager.on('selectedMicrophoneChanged', this.#onMicrophone);
 		agent.deviceManager.on('selectedSpeakerChanged', this.#onSpeaker);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Call } from './call.js';
+import type { CallPath } from './path-report.js';
+import { rank } from './path-watch.js';
 import type { Peer } from './peer.js';
 
 const CONNECT_MS = 25_000;
@@ -7,12 +9,15 @@ const RESTART_CALLER_MS = 500;
 const RESTART_CALLEE_MS = 1500;
 const RESTART_AGAIN_MS = 4000;
 const LOST_MS = 30_000;
+const BETTER_MS = [2000, 10_000, 30_000, 60_000];
 
 /** Keeps a call's media alive: restarts ICE when the path is lost or the network changes, and gives up in the end. */
 export class PathKeeper {
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#lostTimer: ReturnType<typeof setTimeout> | undefined;
 	#wasConnected = false;
+	#best = Infinity;
+	#betterTimer: ReturnType<typeof setTimeout> | undefined;
 	#peer: Peer | undefined;
 	readonly #onNetwork = (): void => this.#restart();
 
@@ -20,11 +25,13 @@ export class PathKeeper {
 		call.on('peerMade', (peer) => { this.#peer = peer; });
 		call.on('stateChanged', () => this.#onState());
 		call.on('connectionChanged', (state) => this.#onConnection(state));
+		call.pathWatch.on('pathChanged', (path) => this.#onPath(path));
 		globalThis.addEventListener?.('online', this.#onNetwork);
 		connection()?.addEventListener('change', this.#onNetwork);
 	}
 
 	close(): void {
+		clearTimeout(this.#betterTimer);
 		clearTimeout(this.#timer);
 		clearTimeout(this.#lostTimer);
 		globalThis.removeEventListener?.('online', this.#onNetwork);
@@ -47,6 +54,24 @@ export class PathKeeper {
 		} else if (state === 'disconnected' || state === 'failed') {
 			this.#lose();
 		}
+	}
+
+	/* A browser that has fallen back to a worse path stays there: look for the better one again, when what cut it off may be over. */
+	#onPath(path: CallPath): void {
+		clearTimeout(this.#betterTimer);
+		this.#best = Math.min(this.#best, rank(path));
+		if (rank(path) > this.#best && this.call.direction === 'Outgoing')
+			this.#lookForBetter(0);
+	}
+
+	#lookForBetter(tries: number): void {
+		const wait = BETTER_MS[tries];
+		if (wait === undefined)
+			return;
+		this.#betterTimer = setTimeout(() => {
+			this.#restart();
+			this.#lookForBetter(tries + 1);
+		}, wait);
 	}
 
 	#lose(): void {

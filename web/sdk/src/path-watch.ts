@@ -2,6 +2,7 @@
 import type { Call } from './call.js';
 import { Emitter } from './emitter.js';
 import { pathOf, reportOf, type CallPath } from './path-report.js';
+import type { Schemas } from './service.js';
 
 const LOOK_MS = 1000;
 
@@ -42,15 +43,16 @@ export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }
 		if (before && same(before, path))
 			return;
 		this.emit('pathChanged', path);
-		await this.#report(before ? 'path' : 'connected');
+		/* A browser does not say why it moved: to a better path by choice, to a worse one for want of an answer. */
+		await (before ? this.#report('path', { cause: rank(path) < rank(before) ? 'better' : 'silence' }) : this.#report('connected'));
 	}
 
-	async #report(kind: string): Promise<void> {
+	async #report(kind: string, more: Partial<Schemas['CallReport']> = {}): Promise<void> {
 		const { agent, id, peer } = this.call;
 		const stats = await peer?.stats().catch(() => undefined);
 		if (!stats || !id)
 			return;
-		const report = reportOf(kind, stats, { atUs: (Date.now() - this.#begun) * 1000 });
+		const report = reportOf(kind, stats, { atUs: (Date.now() - this.#begun) * 1000, ...more });
 		await agent.service.request('post', '/calling/2026-11-01/calls/{callId}:report', { endpointId: agent.endpointId, report },
 			{ params: { callId: id } }).catch(() => undefined);
 	}
@@ -59,4 +61,9 @@ export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }
 function same(one: CallPath, two: CallPath): boolean {
 	return one.kind === two.kind && one.transport === two.transport && one.local.address === two.local.address &&
 		one.local.port === two.local.port && one.remote.address === two.remote.address && one.remote.port === two.remote.port;
+}
+
+/** The less, the more direct. @internal */
+export function rank(path: CallPath): number {
+	return path.relays * 4 + (path.kind === 'direct' ? 0 : 1) + (path.transport === 'udp' ? 0 : 2);
 }
