@@ -66,6 +66,17 @@ def docs(folder):
         assert (pathlib.Path(folder) / "classes" / f"{name}.html").exists(), name
 
 
+def parsers(folder):
+    """events from the network: cut, checked, passed over"""
+    entry, bundle = pathlib.Path(folder) / "parsers.ts", pathlib.Path(folder) / "parsers.mjs"
+    entry.write_text("".join(f"export {{ {name} }} from '{WEB}/sdk/src/{file}.js';\n"
+                             for name, file in (("EventParser", "event-stream"), ("parseEvent", "events"))))
+    tool("esbuild", str(entry), "--bundle", "--format=esm", f"--outfile={bundle}")
+    done = subprocess.run(["node", "--test", str(ROOT / "test" / "integ" / "web" / "parse.mjs")], env={**os.environ, "PARSERS": str(bundle)},
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and "# pass 5" in done.stdout, done.stdout
+
+
 def package(folder):
     """npm pack makes a package with which a fresh Vite project builds, types and all, below 60 KB"""
     copy, project = pathlib.Path(folder) / "web", pathlib.Path(folder) / "project"
@@ -104,7 +115,7 @@ def fresh(project, tarball):
 def main():
     need(shutil.which("node") and shutil.which("npm"), "there is no node")
     need(BIN.exists(), "npm ci was not run in web")
-    return run([types_are_current, strict, docs, package], lambda folder: (folder,))
+    return run([types_are_current, strict, docs, parsers, package], lambda folder: (folder,))
 
 
 if __name__ == "__main__":

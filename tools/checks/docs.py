@@ -8,7 +8,7 @@ from checks import files, read
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 # A file and what must stand in it: `test/unit/sdp/desc.c:malformed`, or sdp/desc.c: `malformed`, `limits`.
-FILE = re.compile(r"(?<![\w/.-])([\w-]+(?:[/.][\w-]+)*\.(?:c|h|py|sh|ts))(?::(\w+))?`?(?::\s*(`\w+`(?:, `\w+`)*))?")
+FILE = re.compile(r"(?<![\w/.-])([\w-]+(?:[/.][\w-]+)*\.(?:c|h|py|sh|ts|mjs))(?::(\w+))?`?(?::\s*(`\w+`(?:, `\w+`)*))?")
 FOLDER = re.compile(r"`((?:src|test|fuzz|netlab)/[\w/-]*)`")
 FUNCTION = re.compile(r"`((?:cf|callflow)_\w+)(?:\(\))?`")
 EXCUSE = re.compile(r"not done|no test", re.I)

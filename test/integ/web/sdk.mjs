@@ -303,6 +303,37 @@ function withNative(placedBy, says = 'speech') {
 	};
 }
 
+// Descriptions and candidates that make no sense end the call, or are passed over; they harm nobody.
+async function hostile(browser) {
+	const [alice] = await people(browser, ['Alice']), device = await service.device();
+	try {
+		const bad = ['v=0', `v=0\r\n${'a=x\r\n'.repeat(9000)}`, 'v=0\r\no=- 1 1 IN IP4 0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n'];
+		for (const sdp of bad) {
+			const { callId } = await device.call(alice.id, sdp, 'all');
+			await device.candidates(callId, [{ candidate: 'candidate:1 1 udp 1 <b>x</b> 1 typ host' }, { candidate: '' }], true);
+			const code = await alice.run(async () => {
+				const incoming = await window.until('a call', () => window.incoming);
+				window.incoming = undefined;
+				return incoming.accept().then(() => 'accepted', () => window.agent.calls.length);
+			});
+			equal(code, 0, 'calls left behind a senseless offer');
+		}
+		await alice.run((id) => window.start(id), device.userId);
+		for await (const event of device.events())
+			if (event.type === 'incomingCall') {
+				await device.post(`calls/${event.data.callId}:accept`, { endpointId: device.id, sdp: 'v=0 nonsense' });
+				break;
+			}
+		await alice.run(() => window.state('Disconnected'));
+		equal(await alice.run(() => window.call.callEndReason.code), 488, 'why');
+	} finally {
+		device.done();
+	}
+	const bob = await people(browser, ['Bob']);
+	await connect(alice, bob[0], false);
+	await both(alice, bob[0], () => window.flows());
+}
+
 // Another browser in place of one side.
 function withFirefox(test, ...roles) {
 	return async (chromium) => {
@@ -417,6 +448,7 @@ const TESTS = [
 	['own TURN servers: the relay alone', relayOnly],
 	['tokens that are refused', tokens],
 	['names and data of others are inert', inert],
+	['descriptions and candidates that make no sense', hostile],
 	['the daemon is killed and comes back: the call goes on', restarted],
 	['tokens expire during a call', expired],
 	['the service has another idea of the time', skewed],

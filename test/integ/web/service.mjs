@@ -78,6 +78,7 @@ class Device {
 	async signIn() {
 		const endpoint = await this.post('endpoints', { displayName: 'browser' });
 		this.id = endpoint.endpointId;
+		this.userId = endpoint.userId;
 		this.iceServers = endpoint.iceServers;
 		this.stream = await this.service.open('GET', `${CALLING}endpoints/${this.id}/events`,
 			{ ...this.headers, accept: 'text/event-stream' }, undefined, 60000);

@@ -296,7 +296,10 @@ export class Call extends Emitter<CallEvents> {
 			this.#participants[0]?.updateState('Connecting');
 			this.#setState('Connecting');
 		}
-		void this.#peer?.takeDescription(type, sdp);
+		void this.#peer?.takeDescription(type, sdp).then((makesSense) => {
+			if (!makesSense && !this.#isConnected)
+				void this.fail({ code: 488, subCode: 0, message: "the other side's answer makes no sense" });
+		});
 	}
 
 	/** @internal */

@@ -70,7 +70,7 @@ export class Peer {
 
 	/** Gathers with these servers; the first offer is in force. */
 	begin(offer: RTCSessionDescriptionInit, iceServers: RTCIceServer[]): void {
-		this.#enqueue(async () => {
+		void this.#enqueue(async () => {
 			this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
 			await this.#pc.setLocalDescription(offer);
 			this.#needed = false;
@@ -99,8 +99,8 @@ export class Peer {
 			this.#negotiate();
 	}
 
-	/** A description of the other side. What makes no sense is passed over. */
-	takeDescription(type: SdpType, sdp: string): Promise<void> {
+	/** A description of the other side; whether it makes sense. */
+	takeDescription(type: SdpType, sdp: string): Promise<boolean> {
 		return this.#enqueue(async () => {
 			if (type === 'answer' && this.#pc.signalingState !== 'have-local-offer')
 				return;
@@ -212,14 +212,14 @@ export class Peer {
 		return media === 'audio' || this.#wanted[media] ? 'sendrecv' : 'recvonly';
 	}
 
-	/** Steps after one another; one that fails does not stop the next. */
-	#enqueue(step: () => Promise<void>): Promise<void> {
+	/** Steps after one another; one that fails does not stop the next. Whether it went well. */
+	#enqueue(step: () => Promise<void>): Promise<boolean> {
 		const done = this.#chain.then(() => this.#pc.signalingState === 'closed' ? undefined : step());
 		this.#chain = done.catch((error: unknown) => {
 			if (this.#pc.signalingState !== 'closed')
 				console.warn('callflow: negotiation', error);
 		});
-		return done.catch(() => undefined);
+		return done.then(() => true, () => false);
 	}
 
 	/** What we send, put onto the transceivers that the other side's offer has made. */
