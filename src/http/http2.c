@@ -465,6 +465,17 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return 0;
 }
 
+/* Frames of a kind nobody knows mean nothing (RFC 9113 section 4.1), but reading them is work. */
+static int on_unknown(
+	nghttp2_session *session, void **payload, const nghttp2_frame_hd *head, void *arg)
+{
+	(void)session;
+	(void)payload;
+	(void)head;
+	spend_patience(arg, COST_UPDATE);
+	return NGHTTP2_ERR_CANCEL;
+}
+
 static int reset_quietly(struct http2 *c, int32_t stream_id)
 {
 	pump_later(c);
@@ -608,6 +619,9 @@ static int new_session(struct http2 *c)
 		nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
 			callbacks, on_bad_frame);
 		nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+		nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown);
+		for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+			nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
 		nghttp2_option_set_max_outbound_ack(option, 100);
 		nghttp2_option_set_no_closed_streams(option, 1);
 		nghttp2_option_set_max_deflate_dynamic_table_size(option, 1024);

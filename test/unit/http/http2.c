@@ -747,6 +747,26 @@ static void floods_end_the_connection(void **state)
 	}
 }
 
+/* nghttp2 throws them away without a word, at whatever rate. */
+static void unknown_frames_end_the_connection(void **state)
+{
+	static const uint8_t unknown[9] = {[3] = 0xee};
+	struct peer peer = {.fd = -1};
+
+	(void)state;
+	site_init(&peer.site);
+	peer_start(&peer);
+	peer_turn(&peer);
+	for (int i = 0; i < 1000 && !peer.away && !peer.eof; i++) {
+		(void)!send(peer.fd, unknown, sizeof(unknown), MSG_NOSIGNAL);
+		if (i % 20 == 0)
+			peer_turn(&peer);
+	}
+	PEER_UNTIL(&peer, peer.eof);
+	assert_int_equal(peer.goaway, NGHTTP2_ENHANCE_YOUR_CALM);
+	peer_done(&peer);
+}
+
 static void garbage_ends_the_connection(void **state)
 {
 	struct peer peer = {.fd = -1};
@@ -781,6 +801,7 @@ int main(void)
 		cmocka_unit_test(streams_at_once_are_limited),
 		cmocka_unit_test(rapid_reset_ends_the_connection),
 		cmocka_unit_test(floods_end_the_connection),
+		cmocka_unit_test(unknown_frames_end_the_connection),
 		cmocka_unit_test(garbage_ends_the_connection),
 	};
 
