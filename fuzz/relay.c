@@ -61,7 +61,8 @@ static void send_client(
 	if (cf_turn_is_channel_data(p, n))
 		return;
 	if (s->raw && n >= CF_STUN_HEADER_LEN && n <= sizeof(copy)) {
-		/* An answer to RFC 3489 has 16 bytes of transaction id where the cookie is today. */
+		/* An answer to RFC 3489 has 16 bytes of transaction id where the cookie is today.
+		 */
 		p = memcpy(copy, p, n);
 		memcpy(copy + 4, (const uint8_t[]){0x21, 0x12, 0xa4, 0x42}, 4);
 	}
