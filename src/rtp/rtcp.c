@@ -6,6 +6,7 @@
 #define BLOCK_LEN 24
 #define SR_INFO_LEN 20
 #define SDES_CNAME 1
+#define REMB 0x52454d42u /* "REMB" */
 
 enum { PT_SR = 200, PT_RR, PT_SDES, PT_BYE, PT_APP, PT_RTPFB, PT_PSFB };
 
@@ -94,6 +95,8 @@ static const struct row {
 	{PT_RTPFB, 1, CF_RTCP_NACK, parse_feedback},
 	{PT_PSFB, 1, CF_RTCP_PLI, parse_feedback},
 	{PT_PSFB, 4, CF_RTCP_FIR, parse_feedback},
+	{PT_RTPFB, 15, CF_RTCP_TWCC, parse_feedback},
+	{PT_PSFB, 15, CF_RTCP_REMB, parse_feedback},
 };
 
 static const struct row *find_row(const struct cf_rtcp_item *item)
@@ -257,6 +260,46 @@ size_t cf_rtcp_item_nack(const struct cf_rtcp_item *item, uint16_t *ret_seqs, si
 	return n;
 }
 
+bool cf_rtcp_item_fir(const struct cf_rtcp_item *item, uint32_t ssrc)
+{
+	struct cf_wire_reader r;
+
+	if (item->kind != CF_RTCP_FIR)
+		return false;
+	cf_wire_reader_init(&r, item->body.p, item->body.len);
+	while (cf_wire_left(&r) >= 8) {
+		/* RFC 5104 section 4.3.1.1: an SSRC, a number, three bytes of nothing. */
+		if (cf_wire_read_u32(&r) == ssrc)
+			return true;
+		cf_wire_skip(&r, 4);
+	}
+	return false;
+}
+
+bool cf_rtcp_item_remb(const struct cf_rtcp_item *item, uint32_t ssrc, uint64_t *ret_bps)
+{
+	struct cf_wire_reader r;
+	uint32_t rate;
+	uint8_t n;
+
+	if (item->kind != CF_RTCP_REMB)
+		return false;
+	cf_wire_reader_init(&r, item->body.p, item->body.len);
+	if (cf_wire_read_u32(&r) != REMB)
+		return false;
+	/* draft-alvestrand-rmcat-remb-03 section 2.2: 6 bits of exponent, 18 of mantissa. */
+	n = cf_wire_read_u8(&r);
+	rate = cf_wire_read_u24(&r);
+	for (; n > 0 && !r.err; n--) {
+		if (cf_wire_read_u32(&r) != ssrc || r.err)
+			continue;
+		*ret_bps = rate >> 18 > 40 ? UINT64_MAX >> 1
+					   : (uint64_t)(rate & 0x3ffff) << (rate >> 18);
+		return true;
+	}
+	return false;
+}
+
 static size_t write_head(struct cf_wire_writer *w, size_t count, uint8_t type)
 {
 	size_t start = w->len;
@@ -344,13 +387,26 @@ void cf_rtcp_write_bye(struct cf_wire_writer *w, uint32_t ssrc, const char *reas
 	write_end(w, start);
 }
 
-void cf_rtcp_write_nack(struct cf_wire_writer *w, uint32_t ssrc, uint32_t media_ssrc,
-	const uint16_t *seqs, size_t n_seqs)
+size_t cf_rtcp_write_feedback_begin(struct cf_wire_writer *w, bool transport, uint8_t format,
+	uint32_t ssrc, uint32_t media_ssrc)
 {
-	size_t start = write_head(w, 1, PT_RTPFB);
+	size_t start = write_head(w, format, transport ? PT_RTPFB : PT_PSFB);
 
 	cf_wire_write_u32(w, ssrc);
 	cf_wire_write_u32(w, media_ssrc);
+	return start;
+}
+
+void cf_rtcp_write_feedback_end(struct cf_wire_writer *w, size_t start)
+{
+	write_end(w, start);
+}
+
+void cf_rtcp_write_nack(struct cf_wire_writer *w, uint32_t ssrc, uint32_t media_ssrc,
+	const uint16_t *seqs, size_t n_seqs)
+{
+	size_t start = cf_rtcp_write_feedback_begin(w, true, 1, ssrc, media_ssrc);
+
 	for (size_t i = 0; i < n_seqs;) {
 		uint16_t pid = seqs[i++], mask = 0;
 
@@ -364,9 +420,5 @@ void cf_rtcp_write_nack(struct cf_wire_writer *w, uint32_t ssrc, uint32_t media_
 
 void cf_rtcp_write_pli(struct cf_wire_writer *w, uint32_t ssrc, uint32_t media_ssrc)
 {
-	size_t start = write_head(w, 1, PT_PSFB);
-
-	cf_wire_write_u32(w, ssrc);
-	cf_wire_write_u32(w, media_ssrc);
-	write_end(w, start);
+	cf_rtcp_write_feedback_end(w, cf_rtcp_write_feedback_begin(w, false, 1, ssrc, media_ssrc));
 }

@@ -28,6 +28,8 @@ enum cf_rtcp_kind {
 	CF_RTCP_NACK, /* transport feedback 1 */
 	CF_RTCP_PLI,  /* payload feedback 1 */
 	CF_RTCP_FIR,  /* payload feedback 4 (RFC 5104) */
+	CF_RTCP_TWCC, /* transport feedback 15, see rtp/twcc.h */
+	CF_RTCP_REMB, /* payload feedback 15 (draft-alvestrand-rmcat-remb) */
 };
 
 /* A report block (RFC 3550 section 6.4.1). */
@@ -55,10 +57,10 @@ struct cf_rtcp_item {
 	uint8_t type;  /* packet type */
 	uint8_t count; /* count or format field: blocks (SR, RR), chunks (SDES), SSRCs (BYE) */
 	uint32_t ssrc; /* of the sender (SDES: of the first chunk) */
-	uint32_t media_ssrc;             /* NACK, PLI, FIR */
+	uint32_t media_ssrc;             /* NACK, PLI, FIR, TWCC */
 	struct cf_rtcp_sender_info info; /* SR */
-	struct cf_view body; /* SR, RR: report blocks; SDES: chunks; BYE: SSRCs; NACK, FIR: entries;
-			      * OTHER: all behind the header */
+	struct cf_view body;   /* SR, RR: report blocks; SDES: chunks; BYE: SSRCs; NACK, FIR, TWCC,
+				* REMB:   entries; OTHER: all behind the header */
 	struct cf_view reason; /* BYE */
 };
 
@@ -88,6 +90,12 @@ bool cf_rtcp_item_bye(const struct cf_rtcp_item *item, uint32_t ssrc);
 /** The sequence numbers that a NACK asks for: fills at most cap, gives their number. */
 size_t cf_rtcp_item_nack(const struct cf_rtcp_item *item, uint16_t *ret_seqs, size_t cap);
 
+/** Whether a FIR asks the SSRC for a key frame. */
+bool cf_rtcp_item_fir(const struct cf_rtcp_item *item, uint32_t ssrc);
+
+/** The rate that a REMB allows the SSRC to send, bits per second: false when it is not about it. */
+bool cf_rtcp_item_remb(const struct cf_rtcp_item *item, uint32_t ssrc, uint64_t *ret_bps);
+
 /* Writing: any of these in order into one cf_wire_writer; check w->err and take w->len at the end.
  * A compound begins with an SR or RR and has an SDES with CNAME (RFC 3550 section 6.1). */
 void cf_rtcp_write_sr(struct cf_wire_writer *w, uint32_t ssrc,
@@ -100,5 +108,11 @@ void cf_rtcp_write_bye(struct cf_wire_writer *w, uint32_t ssrc, const char *reas
 void cf_rtcp_write_nack(struct cf_wire_writer *w, uint32_t ssrc, uint32_t media_ssrc,
 	const uint16_t *seqs, size_t n_seqs); /* seqs ascending (modulo 2^16) */
 void cf_rtcp_write_pli(struct cf_wire_writer *w, uint32_t ssrc, uint32_t media_ssrc);
+
+/* A feedback packet of any format, for those who write its entries themselves: what _begin() gave
+ * is for _end(). transport: RTPFB, else PSFB. */
+size_t cf_rtcp_write_feedback_begin(struct cf_wire_writer *w, bool transport, uint8_t format,
+	uint32_t ssrc, uint32_t media_ssrc);
+void cf_rtcp_write_feedback_end(struct cf_wire_writer *w, size_t start);
 
 #endif
