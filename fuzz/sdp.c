@@ -27,6 +27,9 @@ static struct cf_sdp_local local_side(void)
 	local.ssrc = 1;
 	local.cname = cf_view_str("c");
 	local.feedback = CF_SDP_FB_NACK | CF_SDP_FB_TRANSPORT_CC;
+	local.video.on = true;
+	local.video.ssrc = 2;
+	local.video.rtx_ssrc = 3;
 	return local;
 }
 
@@ -63,6 +66,9 @@ static void answer(const struct cf_sdp_desc *offer, struct cf_buf *out)
 		must(ours->media[agreed.index].port == 9);
 		must(cf_sdp_agree_answer(offer, ours, &theirs) == 0);
 		must(!theirs.refusal && theirs.send == agreed.recv && theirs.recv == agreed.send);
+		must(theirs.transport_index == agreed.transport_index);
+		must(!agreed.video.on ||
+			(theirs.video.on && theirs.video.send == agreed.video.recv));
 	}
 	cf_sdp_desc_free(ours);
 }

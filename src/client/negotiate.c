@@ -422,8 +422,8 @@ static void on_candidates_sent(const struct cf_http_response *response, void *ar
 static json_t *candidate_list(const struct client_call *call)
 {
 	bool agreed = cf_session_has_audio(&call->session);
-	const struct cf_view mid = agreed ? call->session.agreed.remote->mid : cf_view_str("0");
-	int index = agreed ? (int)call->session.agreed.index : 0;
+	const struct cf_view mid = agreed ? call->session.agreed.transport->mid : cf_view_str("0");
+	int index = agreed ? (int)call->session.agreed.transport_index : 0;
 	json_t *list = json_array();
 	const json_t *text;
 	size_t i;

@@ -13,7 +13,10 @@ void cf_session_init(struct cf_session *session, const struct cf_dtls_identity *
 {
 	*session = (struct cf_session){.identity = identity,
 		.id = cf_rand_u64() >> 2, /* RFC 8829 section 5.2.1: below 2^63 */
-		.ssrc = cf_rand_u32() | 1};
+		.ssrc = cf_rand_u32() | 1,
+		.video = {.direction = CF_SDP_SENDRECV,
+			.ssrc = cf_rand_u32() | 1,
+			.rtx_ssrc = cf_rand_u32() | 1}};
 	cf_rand_text(session->cname, CF_SESSION_CNAME_LEN);
 }
 
@@ -57,19 +60,20 @@ static void copy_text(char *out, size_t cap, struct cf_view view)
 }
 
 /* Before the answer is written: it carries our new credentials then. */
-static void restart_if_asked(const struct cf_session *session, struct cf_peer *peer)
+static void restart_if_asked(
+	const struct cf_session *session, const struct cf_sdp_local *local, struct cf_peer *peer)
 {
 	char ufrag[CF_SDP_ICE_TEXT_MAX + 1];
+	struct cf_sdp_agreed agreed;
 
-	for (size_t i = 0; session->remote && i < session->remote->n_media; i++) {
-		const struct cf_sdp_media *media = &session->remote->media[i];
-
-		if (!cf_view_is_nocase(media->kind, "audio") || media->transport.ufrag.len == 0)
-			continue;
-		copy_text(ufrag, sizeof(ufrag), media->transport.ufrag);
-		cf_peer_restart_for(peer, ufrag);
+	if (!session->remote)
 		return;
-	}
+	/* Whose transport counts; the answer will agree on the same. */
+	cf_sdp_agree_offer(local, session->remote, &agreed);
+	if (agreed.refusal != CF_SDP_ACCEPTED)
+		return;
+	copy_text(ufrag, sizeof(ufrag), agreed.transport->transport.ufrag);
+	cf_peer_restart_for(peer, ufrag);
 }
 
 static int write_description(struct cf_session *session, const struct cf_sdp_local *local,
@@ -97,14 +101,12 @@ char *cf_session_describe(struct cf_session *session, struct cf_peer *peer, bool
 	struct cf_buf out;
 	int err;
 
-	if (answer)
-		restart_if_asked(session, peer);
 	cf_sdp_local_defaults(&local);
 	local.session_id = session->id;
 	local.version = session->version + 1;
-	local.ufrag = cf_view_str(cf_peer_ufrag(peer));
-	local.pwd = cf_view_str(cf_peer_pwd(peer));
 	local.direction = direction;
+	local.video = session->video;
+	local.video.direction &= direction == CF_SDP_INACTIVE ? 0 : CF_SDP_SENDRECV;
 	local.candidates = candidates;
 	local.n_candidates = n_candidates;
 	local.ssrc = session->ssrc;
@@ -112,6 +114,10 @@ char *cf_session_describe(struct cf_session *session, struct cf_peer *peer, bool
 	/* RFC 8842 section 5.5: the roles of a running association stay. */
 	if (answer && session->role != CF_SDP_SETUP_NONE)
 		local.setup = session->role;
+	if (answer)
+		restart_if_asked(session, &local, peer);
+	local.ufrag = cf_view_str(cf_peer_ufrag(peer));
+	local.pwd = cf_view_str(cf_peer_pwd(peer));
 	cf_buf_init(&out, CF_SESSION_SDP_MAX);
 	err = own_fingerprint(session->identity, &local.fingerprint);
 	if (!err)
@@ -177,7 +183,7 @@ static void print_fingerprint(const struct cf_sdp_fingerprint *print, char *text
 
 int cf_session_apply(struct cf_session *session, struct cf_peer *peer)
 {
-	const struct cf_sdp_media *media = session->agreed.remote;
+	const struct cf_sdp_media *media = session->agreed.transport;
 	char ufrag[CF_SDP_ICE_TEXT_MAX + 1], pwd[CF_SDP_ICE_TEXT_MAX + 1];
 	char fingerprint[3 * 64 + 1];
 	struct cf_peer_remote remote = {.ufrag = ufrag, .pwd = pwd, .fingerprint = fingerprint};

@@ -27,7 +27,8 @@ struct cf_session {
 	enum cf_sdp_setup role; /* of DTLS, ours; NONE until agreed, then for good */
 	uint64_t id;
 	uint64_t version;
-	uint32_t ssrc;
+	uint32_t ssrc;                   /* of audio */
+	struct cf_sdp_local_video video; /* the user sets on, direction and prefer; off at first */
 	char cname[CF_SESSION_CNAME_LEN + 1];
 };
 

@@ -42,22 +42,29 @@ static bool profile_known(struct cf_view proto)
 	return false;
 }
 
-static enum cf_sdp_refusal usable(const struct cf_sdp_media *media)
+enum cf_sdp_refusal cf_sdp_usable(const struct cf_sdp_media *media, const char *kind)
 {
-	if (!cf_view_is_nocase(media->kind, "audio") || !cf_sdp_media_live(media))
+	if (!cf_view_is_nocase(media->kind, kind) || !cf_sdp_media_live(media))
 		return CF_SDP_NO_AUDIO;
 	if (!profile_known(media->proto))
 		return CF_SDP_NO_PROFILE;
 	/* RFC 9143 section 9.3.1: whoever bundles does rtcp-mux, said or not. */
-	if (!media->rtcp_mux && !media->bundled)
+	if (!media->rtcp_mux && !media->bundle)
 		return CF_SDP_NO_RTCP_MUX;
 	if (!media->transport.ufrag.len || !media->transport.pwd.len)
 		return CF_SDP_NO_ICE;
 	if (!media->transport.n_fingerprints)
 		return CF_SDP_NO_FINGERPRINT;
-	if (!cf_sdp_codec_find(media, "opus", 48000))
-		return CF_SDP_NO_CODEC;
 	return CF_SDP_ACCEPTED;
+}
+
+static enum cf_sdp_refusal usable(const struct cf_sdp_media *media)
+{
+	enum cf_sdp_refusal refusal = cf_sdp_usable(media, "audio");
+
+	if (!refusal && !cf_sdp_codec_find(media, "opus", 48000))
+		return CF_SDP_NO_CODEC;
+	return refusal;
 }
 
 static uint32_t fmtp_number(struct cf_view fmtp, const char *key)
@@ -106,10 +113,10 @@ static void agree_dtmf(struct cf_sdp_agreed *agreed, const struct cf_sdp_media *
 	}
 }
 
-static void agree_ext(const struct cf_sdp_agreed *agreed, const struct cf_sdp_media *mine,
+void cf_sdp_agree_ext(const struct cf_sdp_media *remote, const struct cf_sdp_media *mine,
 	const char *uri, uint8_t *send, uint8_t *recv)
 {
-	const struct cf_sdp_ext *theirs = cf_sdp_ext_find(agreed->remote, uri);
+	const struct cf_sdp_ext *theirs = cf_sdp_ext_find(remote, uri);
 	const struct cf_sdp_ext *ours = cf_sdp_ext_find(mine, uri);
 
 	if (theirs && ours) {
@@ -131,9 +138,10 @@ static void agree_media(
 	agreed->remote_hold = !(theirs & CF_SDP_RECVONLY);
 	agree_opus(agreed, mine);
 	agree_dtmf(agreed, mine);
-	agree_ext(agreed, mine, CF_SDP_EXT_AUDIO_LEVEL, &agreed->send_ext_level,
+	cf_sdp_agree_ext(agreed->remote, mine, CF_SDP_EXT_AUDIO_LEVEL, &agreed->send_ext_level,
 		&agreed->recv_ext_level);
-	agree_ext(agreed, mine, CF_SDP_EXT_MID, &agreed->send_ext_mid, &agreed->recv_ext_mid);
+	cf_sdp_agree_ext(
+		agreed->remote, mine, CF_SDP_EXT_MID, &agreed->send_ext_mid, &agreed->recv_ext_mid);
 }
 
 /* RFC 8842 section 5.3: our role by their offer. */
@@ -172,6 +180,15 @@ static enum cf_sdp_refusal offer_role(
 	return CF_SDP_ACCEPTED;
 }
 
+/* RFC 9143 section 7.3.1: of a bundle the first m-line that is not refused. */
+static void agree_transport(struct cf_sdp_agreed *agreed)
+{
+	bool video = agreed->video.on && agreed->video.index < agreed->index;
+
+	agreed->transport = video ? agreed->video.remote : agreed->remote;
+	agreed->transport_index = video ? agreed->video.index : agreed->index;
+}
+
 void cf_sdp_agree_offer(const struct cf_sdp_local *local, const struct cf_sdp_desc *offer,
 	struct cf_sdp_agreed *agreed)
 {
@@ -190,6 +207,8 @@ void cf_sdp_agree_offer(const struct cf_sdp_local *local, const struct cf_sdp_de
 			agreed->remote = media;
 			agree_media(agreed, media, local->direction);
 			agreed->feedback &= local->feedback;
+			cf_sdp_agree_video_offer(local, offer, agreed);
+			agree_transport(agreed);
 			return;
 		}
 		if (first == CF_SDP_NO_AUDIO)
@@ -232,6 +251,8 @@ int cf_sdp_agree_answer(const struct cf_sdp_desc *offer, const struct cf_sdp_des
 	if (!agreed.refusal) {
 		agree_media(&agreed, mine, mine->direction);
 		agreed.feedback &= cf_sdp_codec_find(mine, "opus", 48000)->feedback;
+		cf_sdp_agree_video_answer(offer, answer, &agreed);
+		agree_transport(&agreed);
 	}
 	*ret_agreed = agreed;
 	return 0;

@@ -199,17 +199,26 @@ static int on_fmtp(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 	return 0;
 }
 
+const struct cf_sdp_feedback cf_sdp_feedbacks[CF_SDP_FEEDBACKS] = {
+	{"nack", "", CF_SDP_FB_NACK},
+	{"nack", "pli", CF_SDP_FB_PLI},
+	{"ccm", "fir", CF_SDP_FB_FIR},
+	{"transport-cc", "", CF_SDP_FB_TRANSPORT_CC},
+	{"goog-remb", "", CF_SDP_FB_REMB},
+};
+
 /* "a=rtcp-fb:111 transport-cc", "a=rtcp-fb:* nack" (RFC 4585 section 4.2). */
 static int on_rtcp_fb(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 {
 	struct cf_view rest = line->value, pt = cf_sdp_word(&rest), what = cf_sdp_word(&rest);
 	struct cf_sdp_codec *codec = codec_by_pt(media, pt);
+	struct cf_view more = cf_sdp_word(&rest);
 	unsigned bit = 0;
 
-	if (cf_view_is_nocase(what, "transport-cc"))
-		bit = CF_SDP_FB_TRANSPORT_CC;
-	else if (cf_view_is_nocase(what, "nack") && cf_sdp_word(&rest).len == 0)
-		bit = CF_SDP_FB_NACK;
+	for (size_t i = 0; i < CF_SDP_FEEDBACKS; i++)
+		if (cf_view_is_nocase(what, cf_sdp_feedbacks[i].what) &&
+			cf_view_is_nocase(more, cf_sdp_feedbacks[i].more))
+			bit = cf_sdp_feedbacks[i].bit;
 	for (size_t i = 0; i < media->n_codecs; i++)
 		if (cf_view_is(pt, "*") || codec == &media->codecs[i])
 			media->codecs[i].feedback |= bit;
@@ -476,18 +485,20 @@ static struct cf_sdp_media *by_mid(struct cf_sdp_desc *desc, struct cf_view mid)
 static void read_bundles(struct cf_sdp_desc *desc)
 {
 	const struct cf_sdp_line *line = NULL;
+	uint8_t bundle = 0;
 
-	while ((line = cf_sdp_attr(desc->sdp->lines, "group", line))) {
+	while ((line = cf_sdp_attr(desc->sdp->lines, "group", line)) && bundle < UINT8_MAX) {
 		struct cf_view rest = line->value, mid;
 		struct cf_sdp_media *tag = NULL, *media;
 
 		if (!cf_view_is_nocase(cf_sdp_word(&rest), "BUNDLE"))
 			continue;
+		bundle++;
 		while ((mid = cf_sdp_word(&rest)).len) {
 			media = by_mid(desc, mid);
-			if (!media || media->bundled)
+			if (!media || media->bundle)
 				continue;
-			media->bundled = true;
+			media->bundle = bundle;
 			if (tag)
 				inherit(media, tag);
 			else

@@ -4,7 +4,9 @@
  * it (RFC 8829), with ICE (RFC 8839), BUNDLE (RFC 9143), fingerprints (RFC 8122, 8842), rtcp-mux
  * (RFC 5761), header extensions (RFC 8285), Opus (RFC 7587) and telephone events (RFC 4733).
  *
- * One audio stream is negotiated. Other m-lines are read, kept in order and refused (port 0).
+ * One audio stream is negotiated and, where both want it, one video stream in its bundle: VP8
+ * (RFC 7741), H.264 (RFC 6184) and their retransmission (RFC 4588), with feedback (RFC 4585, 5104).
+ * Other m-lines are read, kept in order and refused (port 0).
  * Candidates are opaque text here; ICE reads them. No socket, clock or random number: identifiers
  * come from the caller. Any thread, one at a time per object.
  *
@@ -17,6 +19,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/view.h"
+#include "rtp/payload.h"
 #include "sdp/session.h"
 
 #include <stdbool.h>
@@ -37,6 +40,7 @@
 
 #define CF_SDP_EXT_AUDIO_LEVEL "urn:ietf:params:rtp-hdrext:ssrc-audio-level" /* RFC 6464 */
 #define CF_SDP_EXT_MID "urn:ietf:params:rtp-hdrext:sdes:mid"                 /* RFC 9143 */
+#define CF_SDP_EXT_TWCC "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 /* Bits, so that an intersection is one "and". */
 enum cf_sdp_direction {
@@ -65,7 +69,13 @@ struct cf_sdp_fingerprint {
 };
 
 /* "a=rtcp-fb" (RFC 4585 section 4.2) of one payload type. */
-enum { CF_SDP_FB_NACK = 1, CF_SDP_FB_TRANSPORT_CC = 2 };
+enum {
+	CF_SDP_FB_NACK = 1,
+	CF_SDP_FB_TRANSPORT_CC = 2,
+	CF_SDP_FB_PLI = 4,
+	CF_SDP_FB_FIR = 8,
+	CF_SDP_FB_REMB = 16,
+};
 
 struct cf_sdp_codec {
 	uint8_t pt; /* 0 to 127 */
@@ -100,7 +110,7 @@ struct cf_sdp_media {
 	struct cf_view formats;
 	struct cf_view mid; /* opaque; empty without one */
 	uint16_t port;
-	bool bundled;     /* its mid stands in a BUNDLE group */
+	uint8_t bundle;   /* the BUNDLE group that its mid stands in, from 1; 0: none */
 	bool bundle_only; /* port 0 does not mean refused (RFC 9143 section 6) */
 	bool rtcp_mux;
 	bool end_of_candidates;
@@ -133,6 +143,14 @@ CF_MUST_CHECK int cf_sdp_desc_parse(struct cf_sdp_desc **ret_desc, struct cf_vie
 /** Frees it; NULL is fine. Returns NULL. */
 struct cf_sdp_desc *cf_sdp_desc_free(struct cf_sdp_desc *desc);
 
+/* Our side of a video stream. */
+struct cf_sdp_local_video {
+	bool on; /* offer one, accept one */
+	enum cf_sdp_direction direction;
+	enum cf_video_codec prefer; /* stands first, and is sent where the other side takes it */
+	uint32_t ssrc, rtx_ssrc;    /* 0: not announced */
+};
+
 /* Our side. All views are borrowed until the function returns. */
 struct cf_sdp_local {
 	uint64_t session_id; /* random below 2^63, the same for the whole call */
@@ -153,7 +171,8 @@ struct cf_sdp_local {
 	struct cf_view msid;      /* media stream id, empty: "-" */
 	bool dtx;                 /* ask the other side for usedtx=1 */
 	uint32_t max_bitrate_bps; /* 0: not said; else Opus maxaveragebitrate */
-	unsigned feedback;        /* CF_SDP_FB_* that we can handle */
+	unsigned feedback;        /* CF_SDP_FB_* of audio that we can handle */
+	struct cf_sdp_local_video video;
 };
 
 /** Sets what suits most calls: sendrecv, nothing else. */
@@ -174,11 +193,37 @@ enum cf_sdp_refusal {
 /** Text for people, for example "the other side offers no Opus". Static storage. */
 const char *cf_sdp_refusal_text(enum cf_sdp_refusal refusal);
 
+/* A video codec as agreed on. */
+struct cf_sdp_agreed_codec {
+	enum cf_video_codec codec;
+	uint8_t pt;
+	uint8_t rtx_pt; /* 0: no retransmission payload */
+};
+
+#define CF_SDP_VIDEO_FORMATS_MAX 8
+
+/* What a pair of descriptions means for video. */
+struct cf_sdp_agreed_video {
+	bool on; /* there is a stream, in audio's bundle; the rest counts only then */
+	size_t index;
+	const struct cf_sdp_media *remote;
+	bool send, recv;
+	struct cf_sdp_agreed_codec sent; /* what we send */
+	size_t n_received;
+	struct cf_sdp_agreed_codec received[CF_SDP_VIDEO_FORMATS_MAX]; /* what may come */
+	/* Header extension ids, 0: not in use. */
+	uint8_t send_ext_mid, recv_ext_mid, send_ext_twcc, recv_ext_twcc;
+	unsigned feedback; /* CF_SDP_FB_* of the codec sent */
+};
+
 /* What a pair of descriptions means for us. Views and pointers live as long as the remote desc. */
 struct cf_sdp_agreed {
 	enum cf_sdp_refusal refusal; /* the rest counts only for CF_SDP_ACCEPTED */
 	size_t index;                /* of the m-line: sdpMLineIndex of candidates */
 	const struct cf_sdp_media *remote;
+	const struct cf_sdp_media *transport; /* the m-line whose ICE and DTLS count: their bundle's
+					       * first one that is accepted */
+	size_t transport_index;
 	bool dtls_client;
 	bool send;        /* we may send audio */
 	bool recv;        /* audio may come */
@@ -198,6 +243,7 @@ struct cf_sdp_agreed {
 	uint8_t send_ext_level, send_ext_mid;
 	uint8_t recv_ext_level, recv_ext_mid;
 	unsigned feedback; /* CF_SDP_FB_* for Opus */
+	struct cf_sdp_agreed_video video;
 };
 
 /**
@@ -215,6 +261,10 @@ CF_MUST_CHECK int cf_sdp_offer_write(
  */
 CF_MUST_CHECK int cf_sdp_answer_write(const struct cf_sdp_local *local,
 	const struct cf_sdp_desc *offer, struct cf_buf *out, struct cf_sdp_agreed *ret_agreed);
+
+/** What cf_sdp_answer_write() would agree on; nothing is written. */
+void cf_sdp_agree_offer(const struct cf_sdp_local *local, const struct cf_sdp_desc *offer,
+	struct cf_sdp_agreed *ret_agreed);
 
 /**
  * What the other side's answer means; offer is our own offer, parsed with cf_sdp_desc_parse().

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of this room share: names of directions and roles, choosing the audio m-line. */
+/* What the files of this room share: names, choosing m-lines, writing lines. */
 #ifndef CF_SDP_SDP_PRIV_H
 #define CF_SDP_SDP_PRIV_H
 
@@ -19,8 +19,59 @@ bool cf_sdp_media_live(const struct cf_sdp_media *media);
 /** The extension with this URI that goes both ways, or NULL. */
 const struct cf_sdp_ext *cf_sdp_ext_find(const struct cf_sdp_media *media, const char *uri);
 
-/** What our answer to offer agrees on (RFC 3264 section 6). */
-void cf_sdp_agree_offer(const struct cf_sdp_local *local, const struct cf_sdp_desc *offer,
+/** Whether media of this kind can be had by this m-line, codecs apart. CF_SDP_NO_AUDIO stands for a
+ * refused or other one. */
+enum cf_sdp_refusal cf_sdp_usable(const struct cf_sdp_media *media, const char *kind);
+
+/** Ids of the extension, where both sides have it. */
+void cf_sdp_agree_ext(const struct cf_sdp_media *remote, const struct cf_sdp_media *mine,
+	const char *uri, uint8_t *send, uint8_t *recv);
+
+/* "a=rtcp-fb" values that are known. */
+#define CF_SDP_FEEDBACKS 5
+
+extern const struct cf_sdp_feedback {
+	const char *what, *more;
+	unsigned bit;
+} cf_sdp_feedbacks[CF_SDP_FEEDBACKS];
+
+/* Video (video.c) */
+
+/** What is agreed on about video, once audio is: sets agreed->video. */
+void cf_sdp_agree_video_offer(const struct cf_sdp_local *local, const struct cf_sdp_desc *offer,
 	struct cf_sdp_agreed *agreed);
+void cf_sdp_agree_video_answer(const struct cf_sdp_desc *offer, const struct cf_sdp_desc *answer,
+	struct cf_sdp_agreed *agreed);
+
+/** Our codecs in an m-line, in its order. */
+size_t cf_sdp_video_codecs(const struct cf_sdp_media *media,
+	struct cf_sdp_agreed_codec ret_list[static CF_SDP_VIDEO_FORMATS_MAX]);
+
+/* Lines with a sticky error. */
+struct cf_sdp_writer {
+	struct cf_buf *out;
+	size_t start;
+	int err;
+};
+
+/** A line, without its end; "name" and a text of any length. */
+void cf_sdp_put(struct cf_sdp_writer *w, const char *format, ...) CF_PRINTF(2, 3);
+void cf_sdp_put_view(struct cf_sdp_writer *w, const char *name, struct cf_view text);
+
+/* A video codec as we write it. */
+struct cf_sdp_video_format {
+	struct cf_sdp_agreed_codec codec;
+	struct cf_view profile; /* H.264 profile-level-id; empty: ours */
+	unsigned feedback;      /* CF_SDP_FB_* */
+};
+
+/** The formats of our answer, in its order; of what cf_sdp_agree_video_offer() agreed on. */
+size_t cf_sdp_video_answer_formats(const struct cf_sdp_agreed *agreed,
+	struct cf_sdp_video_format ret_formats[static CF_SDP_VIDEO_FORMATS_MAX]);
+
+/** Their payload types as "m=video" lists them, then rtpmap, fmtp and rtcp-fb lines. */
+void cf_sdp_video_pts(const struct cf_sdp_video_format *formats, size_t n, char *text, size_t cap);
+void cf_sdp_put_video_formats(
+	struct cf_sdp_writer *w, const struct cf_sdp_video_format *formats, size_t n);
 
 #endif

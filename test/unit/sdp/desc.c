@@ -19,7 +19,7 @@ static void chromium(void **state)
 	(void)state;
 	assert_int_equal(desc->n_media, 1);
 	assert_view(audio->mid, "0");
-	assert_true(audio->bundled && audio->rtcp_mux && audio->transport.trickle);
+	assert_true(audio->bundle && audio->rtcp_mux && audio->transport.trickle);
 	assert_view(audio->transport.ufrag, "Q6ht");
 	assert_view(audio->transport.pwd, "x4pUe5sTmD0qYkPz7hK2nWbV");
 	assert_int_equal(audio->transport.setup, CF_SDP_SETUP_ACTPASS);
@@ -62,8 +62,9 @@ static void own_transport_within_a_bundle(void **state)
 	assert_view(desc->media[2].kind, "application");
 	assert_int_equal(desc->media[2].n_codecs, 0);
 	assert_int_equal(desc->media[0].n_ssrcs, 2);
-	assert_int_equal(
-		desc->media[0].codecs[0].feedback, CF_SDP_FB_NACK | CF_SDP_FB_TRANSPORT_CC);
+	assert_int_equal(desc->media[0].codecs[0].feedback,
+		CF_SDP_FB_NACK | CF_SDP_FB_PLI | CF_SDP_FB_FIR | CF_SDP_FB_TRANSPORT_CC |
+			CF_SDP_FB_REMB);
 	cf_sdp_desc_free(desc);
 }
 
@@ -74,7 +75,7 @@ static void bundle_only_takes_the_tags_transport(void **state)
 
 	(void)state;
 	assert_int_equal(audio->port, 0);
-	assert_true(audio->bundle_only && audio->bundled && audio->end_of_candidates);
+	assert_true(audio->bundle_only && audio->bundle && audio->end_of_candidates);
 	assert_view(audio->transport.ufrag, "1c2d3e4f");
 	assert_view(audio->transport.pwd, "0f1e2d3c4b5a69788796a5b4c3d2e1f0");
 	assert_int_equal(audio->transport.setup, CF_SDP_SETUP_ACTPASS);
@@ -245,8 +246,8 @@ static void odd_groups(void **state)
 		     "m=audio 9 RTP/SAVPF 0\na=mid:c\nm=audio 9 RTP/SAVPF 0\n");
 
 	(void)state;
-	assert_true(desc->media[0].bundled && desc->media[1].bundled && desc->media[2].bundled);
-	assert_false(desc->media[3].bundled);
+	assert_true(desc->media[0].bundle && desc->media[1].bundle && desc->media[2].bundle);
+	assert_false(desc->media[3].bundle);
 	cf_sdp_desc_free(desc);
 }
 
