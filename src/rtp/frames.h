@@ -58,6 +58,9 @@ struct cf_frames_stats {
 CF_MUST_CHECK int cf_frames_new(struct cf_frames **ret_frames, const struct cf_frames_opts *opts);
 struct cf_frames *cf_frames_free(struct cf_frames *frames);
 
+/** Forgets everything but options and statistics; from now on it is this codec. */
+void cf_frames_reset(struct cf_frames *frames, enum cf_video_codec codec);
+
 /** A packet of the stream (copied; padding only: payload empty, counts as there). 0; CF_EEXIST
  * duplicate; CF_EEXPIRED too late; CF_ELIMIT too long or too far ahead (then begins anew at it);
  * CF_EBADMSG. None of them needs an action. */

@@ -28,6 +28,10 @@ struct cf_rtp_history *cf_rtp_history_free(struct cf_rtp_history *history);
 void cf_rtp_history_put(
 	struct cf_rtp_history *history, const uint8_t *packet, size_t n, uint64_t now_us);
 
+/** The packet of that number, whenever it was sent; false when it is not kept. */
+bool cf_rtp_history_peek(
+	const struct cf_rtp_history *history, uint16_t seq, struct cf_view *ret_packet);
+
 /** The packet of that number, to be sent again; false when it is not kept, or was sent less than
  * rtt_us ago (it is on its way: RFC 4588 section 8 wants no flood). Counts it as sent. */
 bool cf_rtp_history_get(struct cf_rtp_history *history, uint16_t seq, uint32_t rtt_us,
