@@ -102,6 +102,29 @@ struct callflow_path {
 	const char *why; /* each better path, and what failed on it */
 };
 
+struct callflow_video_stats {
+	const char *codec_sent, *codec_received; /* "VP8", "H264"; NULL: none. Static storage */
+	uint64_t packets_sent, bytes_sent;       /* repetitions and probes too */
+	uint64_t packets_repeated;               /* of them: asked for again by the peer */
+	uint64_t frames_sent;
+	uint64_t frames_skipped; /* not sent: the path or this machine was too slow for them */
+	unsigned width_sent, height_sent;
+	uint64_t packets_received, packets_repaired;
+	uint64_t packets_lost; /* of those that the peer sent to us; repaired ones too */
+	uint64_t frames_shown;
+	uint64_t key_frames_shown;
+	uint64_t frames_dropped; /* that came to nothing, for lack of packets */
+	unsigned width_received, height_received;
+	uint64_t freezes;          /* pictures that stood still for much longer than usual: longer than
+				    * three usual ones, and than 150 ms more than a usual one */
+	uint32_t freeze_ms;        /* all together */
+	uint32_t longest_gap_ms;   /* between two pictures */
+	uint64_t key_frames_asked; /* by us */
+	double fps_received;       /* from the first picture to the last */
+	uint32_t target_bps;       /* what the path was found to carry */
+	uint32_t first_video_ms;   /* from placing or accepting to the first picture, 0: none */
+};
+
 struct callflow_stats {
 	uint64_t packets_sent, bytes_sent;
 	uint64_t packets_received, bytes_received;
@@ -110,6 +133,7 @@ struct callflow_stats {
 	double jitter_ms;
 	double rtt_ms;           /* 0 while unknown */
 	uint32_t first_audio_ms; /* from placing or accepting to the first frame played, 0: none */
+	struct callflow_video_stats video;
 };
 
 struct callflow_event {
@@ -169,8 +193,36 @@ struct callflow_audio_options {
 	void *arg;
 };
 
+/* A picture: 8-bit I420 (BT.601, limited range), sides even. */
+struct callflow_picture {
+	unsigned width, height;
+	unsigned char *planes[3]; /* Y, U, V; the last two have half the width and height */
+	size_t strides[3];        /* bytes from one row to the next */
+};
+
+/** Fills the next picture to be sent; called fps times a second, on a thread of the call's video.
+ * 1; 0: none this time; negative: the input has ended. May take as long as a picture lasts. */
+typedef int callflow_video_read_fn(struct callflow_picture *picture, void *arg);
+
+/** Takes a picture that was received, lent until return; on a thread of the call's video. */
+typedef void callflow_video_write_fn(const struct callflow_picture *picture, void *arg);
+
+/* Where a call's video comes from and goes to. All zero: a call without video. With one direction
+ * only, the other is refused. For each direction a function wins over a file. */
+struct callflow_video_options {
+	const char *in_file;  /* Y4M with 4:2:0; begins anew at its end */
+	const char *out_file; /* Y4M in the size of the first picture, 30 pictures a second */
+	const char *codec;    /* "VP8" or "H264": the one preferred; NULL: VP8 */
+	unsigned width, height, fps; /* of what read gives; 0: 640, 360, 30 */
+	uint32_t max_bitrate_bps;    /* 0: what suits the size */
+	callflow_video_read_fn *read;
+	callflow_video_write_fn *write;
+	void *arg;
+};
+
 struct callflow_call_options {
 	struct callflow_audio_options audio;
+	struct callflow_video_options video;
 	enum callflow_ice_transport ice_transport;
 };
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "client/why.h"
 #include "media/receiver.h"
 #include "media/sender.h"
 #include "media/sound.h"
@@ -50,13 +51,6 @@ struct cf_audio {
 	bool freed; /* by a callback of a tick: goes when the tick ends */
 };
 
-static _Thread_local char why[256];
-
-const char *cf_audio_why(void)
-{
-	return why;
-}
-
 /* Opening */
 
 static int open_files(struct cf_audio *audio, const struct callflow_audio_options *options)
@@ -66,7 +60,7 @@ static int open_files(struct cf_audio *audio, const struct callflow_audio_option
 	if (options->in_file && !options->read) {
 		err = cf_wav_reader_open(&audio->reader, options->in_file);
 		if (err) {
-			snprintf(why, sizeof(why), "%s: %s", options->in_file,
+			cf_client_why_set("%s: %s", options->in_file,
 				err == CF_EBADMSG ? "no sound file that is understood"
 						  : cf_err_text(err));
 			return err;
@@ -75,7 +69,7 @@ static int open_files(struct cf_audio *audio, const struct callflow_audio_option
 	if (options->out_file && !options->write) {
 		err = cf_wav_writer_open(&audio->writer, options->out_file);
 		if (err) {
-			snprintf(why, sizeof(why), "%s: %s", options->out_file, cf_err_text(err));
+			cf_client_why_set("%s: %s", options->out_file, cf_err_text(err));
 			return err;
 		}
 	}
@@ -93,7 +87,7 @@ static int open_sound(struct cf_audio *audio, const struct callflow_audio_option
 		return 0;
 	err = cf_sound_open(&audio->sound, &sound);
 	if (err)
-		snprintf(why, sizeof(why), "%s", cf_sound_why());
+		cf_client_why_set("%s", cf_sound_why());
 	return err;
 }
 
@@ -104,7 +98,6 @@ int cf_audio_new(struct cf_audio **ret_audio, const struct callflow_audio_option
 
 	if (!audio)
 		return CF_ENOMEM;
-	why[0] = 0;
 	audio->read = options->read;
 	audio->write = options->write;
 	audio->user_arg = options->arg;

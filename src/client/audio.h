@@ -30,12 +30,11 @@ struct cf_audio_callbacks {
 };
 
 /** Opens files and device (any thread). 0, CF_ENOTFOUND, CF_EDENIED, CF_EBADMSG, CF_EIO, CF_ENOMEM;
- * why it failed, in words, is in cf_audio_why() of this thread. */
+ * why it failed, in words, is in cf_client_why(). */
 CF_MUST_CHECK int cf_audio_new(
 	struct cf_audio **ret_audio, const struct callflow_audio_options *options);
 /** Closes files and device; also from inside a callback of it, after which no other comes. */
 struct cf_audio *cf_audio_free(struct cf_audio *audio);
-const char *cf_audio_why(void);
 
 /** Makes encoder and decoder as agreed, and starts to tick on the loop. Once. 0 or CF_ENOMEM. */
 CF_MUST_CHECK int cf_audio_start(struct cf_audio *audio, struct cf_loop *loop,

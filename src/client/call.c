@@ -52,6 +52,7 @@ struct client_call *client_call_free(struct client_call *call)
 	cf_timer_stop(&call->restart);
 	cf_peer_free(call->peer);
 	cf_audio_free(call->audio);
+	cf_video_free(call->video);
 	cf_session_done(&call->session);
 	cf_json_free(call->candidates);
 	cf_json_free(call->sent);
@@ -109,11 +110,13 @@ void client_call_end(
 	call->state = CALL_ENDED;
 	if (call->audio)
 		cf_audio_stats(call->audio, call->placed_us, &stats);
+	cf_video_stats(call->video, call->placed_us, &stats);
 	cf_timer_stop(&call->timer);
 	cf_timer_stop(&call->restart);
 	cf_defer_cancel(&call->defer);
-	/* The output file is whole when the event comes. */
+	/* The output files are whole when the event comes. */
 	call->audio = cf_audio_free(call->audio);
+	call->video = cf_video_free(call->video);
 	call->peer = cf_peer_free(call->peer);
 	client_emit(call->client, call, &event);
 	cf_defer_set(&call->defer, call->client->loop, free_ended, call);

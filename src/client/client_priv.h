@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "client/audio.h"
+#include "client/video.h"
 #include "dtls/dtls.h"
 #include "http/client.h"
 #include "loop/thread.h"
@@ -85,6 +86,7 @@ struct client_call {
 	enum cf_ice_policy policy;
 	struct cf_audio *audio; /* NULL until placed or accepted */
 	bool audio_started;
+	struct cf_video *video; /* NULL: a call without */
 	struct cf_peer *peer;
 	struct cf_session session;
 	bool hold;        /* by us */

@@ -2,6 +2,7 @@
 /* The public functions about calls: each runs on the client's thread. */
 #include "base/mem.h"
 #include "client/client_priv.h"
+#include "client/why.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@ struct request {
 	const char *text;
 	const struct callflow_call_options *options;
 	struct cf_audio *audio;
+	struct cf_video *video;
 	int on;
 	int result;
 };
@@ -61,6 +63,29 @@ static int each_call(struct request *request, int (*fn)(struct client_call *, st
 
 /* Calling and accepting */
 
+/* Files and devices may block: they are opened on the caller's thread. */
+static int open_media(struct request *request)
+{
+	int err = cf_audio_new(&request->audio, &request->options->audio);
+
+	return err ? err : cf_video_new(&request->video, &request->options->video);
+}
+
+static void close_media(struct request *request)
+{
+	cf_audio_free(request->audio);
+	cf_video_free(request->video);
+}
+
+static void take_media(struct client_call *call, struct request *request)
+{
+	call->audio = request->audio;
+	call->video = request->video;
+	request->audio = NULL;
+	request->video = NULL;
+	cf_video_local(call->video, &call->session.video);
+}
+
 static void do_call(void *arg)
 {
 	struct request *request = arg;
@@ -70,8 +95,7 @@ static void do_call(void *arg)
 		request->result = CF_ELIMIT;
 		return;
 	}
-	call->audio = request->audio;
-	request->audio = NULL;
+	take_media(call, request);
 	call->policy = policy_of(request->options);
 	client_call_place(call);
 }
@@ -82,14 +106,13 @@ int callflow_call(struct callflow_client *client, const char *target,
 	struct request request = {.client = client, .text = target, .options = options};
 	int err;
 
+	cf_client_why_set("%s", "");
 	if (!client || !target || !*target || !options_valid(options))
 		return CF_EINVAL;
-	/* Files and devices may block: they are opened on the caller's thread. */
-	err = cf_audio_new(&request.audio, &options->audio);
-	if (err)
-		return err;
-	err = run(do_call, &request);
-	cf_audio_free(request.audio);
+	err = open_media(&request);
+	if (!err)
+		err = run(do_call, &request);
+	close_media(&request);
 	return err;
 }
 
@@ -97,8 +120,7 @@ static int accept_one(struct client_call *call, struct request *request)
 {
 	if (call->state != CALL_RINGING_IN)
 		return CF_ESTATE;
-	call->audio = request->audio;
-	request->audio = NULL;
+	take_media(call, request);
 	if (call->policy == CF_ICE_POLICY_ALL)
 		call->policy = policy_of(request->options);
 	return client_call_accept(call);
@@ -117,13 +139,13 @@ int callflow_accept(struct callflow_client *client, const char *call_id,
 	struct request request = {.client = client, .call_id = call_id, .options = options};
 	int err;
 
+	cf_client_why_set("%s", "");
 	if (!client || !call_id || !options_valid(options))
 		return CF_EINVAL;
-	err = cf_audio_new(&request.audio, &options->audio);
-	if (err)
-		return err;
-	err = run(do_accept, &request);
-	cf_audio_free(request.audio);
+	err = open_media(&request);
+	if (!err)
+		err = run(do_accept, &request);
+	close_media(&request);
 	return err;
 }
 
@@ -241,9 +263,9 @@ int callflow_dtmf(struct callflow_client *client, const char *call_id, const cha
 
 const char *callflow_error_text(int err)
 {
-	return err == CF_EIO || err == CF_ENOTFOUND || err == CF_EBADMSG
-		       ? (cf_audio_why()[0] ? cf_audio_why() : cf_err_text(err))
-		       : cf_err_text(err);
+	bool told = err == CF_EIO || err == CF_ENOTFOUND || err == CF_EBADMSG || err == CF_EINVAL;
+
+	return told && cf_client_why()[0] ? cf_client_why() : cf_err_text(err);
 }
 
 const char *callflow_version(void)

@@ -68,7 +68,19 @@ static void on_input_ended(void *arg)
 	client_emit(call->client, call, &event);
 }
 
-static void start_audio(struct client_call *call)
+/* Video as agreed on, first or anew. */
+static void agree_video(struct client_call *call)
+{
+	static const struct cf_video_callbacks callbacks = {.rtp = send_rtp, .rtcp = send_rtcp};
+
+	if (!call->video || !call->audio_started || !cf_session_has_audio(&call->session))
+		return;
+	if (cf_video_agree(call->video, call->client->loop, &call->session.agreed,
+		    &call->session.video, call->session.cname, &callbacks, call) < 0)
+		client_call_end(call, 500, 0, "no memory for the call's video", true);
+}
+
+static void start_media(struct client_call *call)
 {
 	static const struct cf_audio_callbacks callbacks = {.rtp = send_rtp,
 		.rtcp = send_rtcp,
@@ -84,6 +96,7 @@ static void start_audio(struct client_call *call)
 		return;
 	}
 	call->audio_started = true;
+	agree_video(call);
 }
 
 static void on_rtp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
@@ -94,8 +107,10 @@ static void on_rtp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
 		call->first_rtp_us = now_us;
 	/* The other side may be connected a moment before us: its first words count. */
 	if (!call->audio_started && call->state == CALL_CONNECTING)
-		start_audio(call);
-	if (call->audio_started)
+		start_media(call);
+	if (call->audio_started && cf_video_takes(call->video, packet, n))
+		cf_video_rtp(call->video, packet, n, now_us);
+	else if (call->audio_started)
 		cf_audio_rtp(call->audio, packet, n, now_us);
 }
 
@@ -103,8 +118,10 @@ static void on_rtcp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
 {
 	struct client_call *call = arg;
 
-	if (call->audio_started)
-		cf_audio_rtcp(call->audio, packet, n, now_us);
+	if (!call->audio_started)
+		return;
+	cf_audio_rtcp(call->audio, packet, n, now_us);
+	cf_video_rtcp(call->video, packet, n, now_us);
 }
 
 /* The path */
@@ -168,7 +185,7 @@ static void on_connected(struct client_call *call)
 	emit_path(call, CALLFLOW_CONNECTED, &path, NULL, 0);
 	if (call->state != CALL_CONNECTED)
 		return; /* the application hung up from inside the event */
-	start_audio(call);
+	start_media(call);
 	client_report(call, "connected");
 }
 
@@ -180,6 +197,7 @@ static void on_path(
 
 	if (call->state != CALL_CONNECTED)
 		return;
+	cf_video_new_path(call->video);
 	emit_path(call, CALLFLOW_PATH, path, name, gap_ms);
 	/* The first one is in the report on connecting. */
 	if (call->state == CALL_CONNECTED && cause != CF_PEER_CAUSE_FIRST)
@@ -355,6 +373,9 @@ static void apply_direction(struct client_call *call)
 	if (call->audio_started)
 		cf_audio_set_direction(
 			call->audio, call->session.agreed.send, call->session.agreed.recv);
+	agree_video(call);
+	if (call->state == CALL_ENDED)
+		return;
 	/* What our own hold makes of the other side's direction is not a hold of theirs. */
 	if (call->hold || call->remote_hold == call->session.agreed.remote_hold)
 		return;

@@ -210,7 +210,8 @@ static size_t repeat(struct cf_video_sender *sender, struct cf_view packet, uint
 	if (sender->opts.rtx_pt) {
 		n = cf_rtx_wrap(p, cap, packet, sender->opts.rtx_pt, sender->opts.rtx_ssrc,
 			sender->rtx_seq);
-		sender->rtx_seq += n > 0;
+		if (n > 0)
+			sender->rtx_seq++;
 	} else {
 		memcpy(p, packet.p, packet.len);
 		n = (int)packet.len;

@@ -29,10 +29,9 @@ struct cf_payload_cutter {
 	struct cf_view frame; /* borrowed */
 	uint16_t picture_id;  /* VP8: 15 bits, one more with each frame */
 	size_t max;           /* bytes of a payload at most, CF_PAYLOAD_MIN or more */
-	size_t parts, part;   /* VP8: pieces of equal size */
-	size_t pos;           /* read so far */
-	struct cf_view nal;   /* H.264: the unit at hand */
-	size_t nal_pos;
+	size_t pos;           /* of the frame's bytes, read so far */
+	struct cf_view nal;   /* H.264: the unit at hand; empty behind the last */
+	size_t nal_pos;       /* sent of it; 0: not begun */
 };
 
 /** Begins to cut. frame: VP8 bitstream of one frame, or H.264 NAL units with start codes (Annex B).
@@ -48,8 +47,7 @@ size_t cf_payload_next(struct cf_payload_cutter *cutter, uint8_t *p, size_t cap,
 /* What one payload says. */
 struct cf_payload_part {
 	bool begins;  /* VP8: first packet of the frame; H.264: begins a NAL unit */
-	bool key;     /* begins a key frame: VP8 P bit clear; H.264: holds an IDR slice or an SPS */
-	bool refresh; /* decoding can begin here: VP8 as key; H.264 an SPS, or an IDR slice */
+	bool key;    /* and that of a key frame; H.264: holds an IDR slice or an SPS */
 };
 
 /** Reads the payload's descriptor. 0, or CF_EBADMSG. */
