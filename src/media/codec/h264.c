@@ -8,8 +8,9 @@
 
 /* Macroblocks that the slices of one frame may claim together: each claims all of them, for only
  * decoding tells where it ends. */
-#define MAX_SLICE_WORK (UINT32_C(1) << 22)
+#define MAX_SLICE_WORK (UINT32_C(1) << 23)
 
+#define MIN_QP 16    /* below, noise does not fit into the library's buffers */
 #define MIN_SIDE 16u /* of what the encoder takes */
 
 struct encoder {
@@ -42,6 +43,7 @@ static void fill(SEncParamExt *p, const struct cf_video_encoder_opts *opts)
 	p->uiIntraPeriod = 0;
 	p->bEnableSceneChangeDetect = false; /* key frames on demand alone */
 	p->iNumRefFrame = 1;
+	p->iMinQp = MIN_QP;
 	p->eSpsPpsIdStrategy = CONSTANT_ID;
 	p->iEntropyCodingModeFlag = 0;
 	p->iMultipleThreadIdc = (unsigned short)opts->threads;

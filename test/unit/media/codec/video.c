@@ -423,6 +423,34 @@ static void slices_have_a_size(void **state)
 	cf_video_decoder_free(d);
 }
 
+static void noise_at_the_highest_rate(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		struct cf_video_encoder *e = encoder_of(codecs[k], 320, 180, 20000000);
+		struct cf_video_decoder *d = decoder_of(codecs[k]);
+		struct cf_picture *p = painted(320, 180, 0), *out = NULL;
+		struct cf_video_coded frame;
+		uint32_t seed = 1;
+
+		for (unsigned n = 0; n < 10; n++) {
+			for (uint32_t i = 0; i < p->stride_y * p->height; i++) {
+				seed = seed * 1664525 + 1013904223;
+				p->y[i] = (uint8_t)(seed >> 24);
+			}
+			p->time_us += FRAME_US;
+			if (cf_video_encode(e, p, n % 3 == 0, &frame) == 0)
+				continue;
+			assert_int_equal(cf_video_decode(d, frame.data, &out), 1);
+			assert_true(cf_picture_psnr(p, out) > 20);
+			out = cf_picture_unref(out);
+		}
+		cf_picture_unref(p);
+		cf_video_encoder_free(e);
+		cf_video_decoder_free(d);
+	}
+}
+
 static void threads_and_speeds(void **state)
 {
 	(void)state;
@@ -743,6 +771,7 @@ int main(void)
 		cmocka_unit_test(options_have_limits),
 		cmocka_unit_test(time_rises),
 		cmocka_unit_test(slices_have_a_size),
+		cmocka_unit_test(noise_at_the_highest_rate),
 		cmocka_unit_test(threads_and_speeds),
 		cmocka_unit_test(decoding_begins_with_a_key_frame),
 		cmocka_unit_test(damage_is_survived),
