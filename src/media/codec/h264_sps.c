@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of H.264 we read ourselves, before a library that allocates what a header asks for. */
+#include "base/mem.h"
+#include "media/codec/video_priv.h"
+
+#define SPS_MAX 256u /* bytes of a sequence parameter set that are looked at */
+#define PROFILE_BASELINE 66u
+/* ITU-T H.264 table A-1, level 5.2: macroblocks of a frame, and of all reference frames. */
+#define MAX_FRAME_MBS 36864u
+#define MAX_DPB_MBS 184320u
+#define MAX_SIDE_MBS (CF_PICTURE_SIDE_MAX / 16)
+#define MAX_POC_CYCLE 255u
+
+/* Where the next start code (00 00 01) begins at or behind pos; len when there is none. */
+static size_t start_code(struct cf_view data, size_t pos)
+{
+	for (; pos + 3 <= data.len; pos++)
+		if (data.p[pos] == 0 && data.p[pos + 1] == 0 && data.p[pos + 2] == 1)
+			return pos;
+	return data.len;
+}
+
+bool cf_h264_next_nal(struct cf_view *data, struct cf_view *ret_nal, unsigned *ret_type)
+{
+	size_t begin = start_code(*data, 0), end;
+
+	if (data->len - begin < 4)
+		return false;
+	end = start_code(*data, begin + 3);
+	*ret_nal = cf_view_of(data->p + begin, end - begin);
+	*ret_type = data->p[begin + 3] & 0x1f;
+	*data = cf_view_of(data->p + end, data->len - end);
+	return true;
+}
+
+struct bits {
+	uint8_t p[SPS_MAX];
+	size_t len, pos; /* in bits */
+	bool bad;        /* read behind the end, or a number too large */
+};
+
+/* ITU-T H.264 section 7.4.1: 00 00 03 stands for 00 00. */
+static void unescape(struct bits *b, struct cf_view nal)
+{
+	size_t n = 0, zeros = 0;
+
+	*b = (struct bits){.len = 0};
+	for (size_t i = 0; i < nal.len && n < SPS_MAX; i++) {
+		if (zeros >= 2 && nal.p[i] == 3) {
+			zeros = 0;
+			continue;
+		}
+		zeros = nal.p[i] ? 0 : zeros + 1;
+		b->p[n++] = nal.p[i];
+	}
+	b->len = 8 * n;
+}
+
+static uint32_t take(struct bits *b, unsigned n)
+{
+	uint32_t v = 0;
+
+	if (n > b->len - b->pos) {
+		b->bad = true;
+		b->pos = b->len;
+		return 0;
+	}
+	for (; n; n--, b->pos++)
+		v = v << 1 | (b->p[b->pos / 8] >> (7 - b->pos % 8) & 1u);
+	return v;
+}
+
+/* ue(v), and the length of se(v): section 9.1. */
+static uint32_t take_ue(struct bits *b)
+{
+	unsigned zeros = 0;
+
+	while (!b->bad && zeros < 32 && take(b, 1) == 0)
+		zeros++;
+	if (zeros == 32)
+		b->bad = true;
+	return b->bad ? 0 : (uint32_t)((UINT64_C(1) << zeros) - 1 + take(b, zeros));
+}
+
+/* Section 7.3.2.1.1, from pic_order_cnt_type on. */
+static void skip_order_count(struct bits *b)
+{
+	uint32_t type = take_ue(b), n;
+
+	if (type == 0)
+		take_ue(b);
+	if (type != 1)
+		return;
+	take(b, 1);
+	take_ue(b);
+	take_ue(b);
+	n = take_ue(b);
+	if (n > MAX_POC_CYCLE)
+		b->bad = true;
+	for (; n && !b->bad; n--)
+		take_ue(b);
+}
+
+int cf_h264_check_sps(struct cf_view nal, uint32_t *ret_macroblocks)
+{
+	struct bits b;
+	uint32_t profile, refs, width, height, frames_only;
+
+	unescape(&b, cf_view_of(nal.p + 4, nal.len - 4));
+	profile = take(&b, 8);
+	take(&b, 16);
+	take_ue(&b);
+	take_ue(&b);
+	skip_order_count(&b);
+	refs = take_ue(&b);
+	take(&b, 1);
+	width = take_ue(&b);
+	height = take_ue(&b);
+	frames_only = take(&b, 1);
+	/* Other profiles say more before the sizes, and may come out of order. */
+	if (b.bad || profile != PROFILE_BASELINE || !frames_only)
+		return CF_EBADMSG;
+	if (width >= MAX_SIDE_MBS || height >= MAX_SIDE_MBS)
+		return CF_ELIMIT;
+	*ret_macroblocks = (width + 1) * (height + 1);
+	if (*ret_macroblocks > MAX_FRAME_MBS || refs > MAX_DPB_MBS / *ret_macroblocks)
+		return CF_ELIMIT;
+	return 0;
+}
