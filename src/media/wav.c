@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/wire.h"
+#include "media/file.h"
 #include "media/resample.h"
 
 #include <errno.h>
@@ -31,22 +32,6 @@ struct cf_wav_reader {
 	bool eof;
 };
 
-static int open_error(int err_no)
-{
-	switch (err_no) {
-	case ENOENT:
-	case ENOTDIR:
-		return CF_ENOTFOUND;
-	case EACCES:
-	case EPERM:
-	case EISDIR:
-	case EROFS:
-		return CF_EDENIED;
-	default:
-		return CF_EIO;
-	}
-}
-
 static int open_input(struct cf_wav_reader *r, const char *path)
 {
 	SF_INFO info = {0};
@@ -54,7 +39,7 @@ static int open_input(struct cf_wav_reader *r, const char *path)
 	struct stat st;
 
 	if (fd < 0)
-		return open_error(errno);
+		return cf_media_file_error(errno);
 	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode)) {
 		close(fd);
 		return CF_EDENIED;
@@ -260,7 +245,7 @@ int cf_wav_writer_open(struct cf_wav_writer **ret_writer, const char *path)
 	if (!w)
 		return CF_ENOMEM;
 	w->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	err = w->fd < 0 ? open_error(errno) : write_header(w);
+	err = w->fd < 0 ? cf_media_file_error(errno) : write_header(w);
 	if (err) {
 		if (w->fd >= 0)
 			close(w->fd);
