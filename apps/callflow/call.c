@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* call and listen: one client, its events printed, until the call is over. */
 #include "cli.h"
+#include "pattern.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,11 @@
 static struct {
 	const char *audio_in;
 	const char *audio_out;
+	const char *video_in;
+	const char *video_out;
+	const char *video_codec;
+	const char *video_size;
+	double video_bitrate;
 	const char *device;
 	const char *ice_transport;
 	const char *display_name;
@@ -29,6 +35,15 @@ static struct {
 #define MEDIA_OPTIONS                                                                            \
 	{"audio-in", "FILE", "WAV file to be sent", .text = &options.audio_in},                  \
 		{"audio-out", "FILE", "WAV file for what is heard", .text = &options.audio_out}, \
+		{"video-in", "FILE|pattern",                                                     \
+			"Y4M file to be sent, or a moving picture that is made up",              \
+			.text = &options.video_in},                                              \
+		{"video-out", "FILE", "Y4M file for what is seen", .text = &options.video_out},  \
+		{"video-codec", "VP8|H264", "the one preferred", .text = &options.video_codec},  \
+		{"video-size", "WxH[@FPS]", "of the moving picture (default: 640x360@30)",       \
+			.text = &options.video_size},                                            \
+		{"video-bitrate", "KBIT/S", "at most (default: what suits the size)",            \
+			.number = &options.video_bitrate},                                       \
 		{"device", "NAME", "sound card, or the one with this ALSA name",                 \
 			.text = &options.device, .fallback = "default"},                         \
 		{"duration", "SECONDS", "hang up after that time connected",                     \
@@ -49,7 +64,7 @@ const struct cli_option cli_call_options[] = {
 
 const struct cli_option cli_listen_options[] = {
 	{"answer", NULL, "answer every call at once", .flag = &options.answer},
-	{"calls", "N", "leave after N calls (default: 1 with --audio-out, else no end)",
+	{"calls", "N", "leave after N calls (default: 1 with an output file, else no end)",
 		.number = &options.calls},
 	MEDIA_OPTIONS,
 	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
@@ -142,6 +157,36 @@ static void json_path(const struct callflow_path *path)
 	cli_json_close();
 }
 
+static void json_video(const struct callflow_video_stats *video)
+{
+	cli_json_open("video");
+	cli_json_text("codecSent", video->codec_sent);
+	cli_json_text("codecReceived", video->codec_received);
+	cli_json_number("packetsSent", (double)video->packets_sent);
+	cli_json_number("bytesSent", (double)video->bytes_sent);
+	cli_json_number("packetsRepeated", (double)video->packets_repeated);
+	cli_json_number("framesSent", (double)video->frames_sent);
+	cli_json_number("framesSkipped", (double)video->frames_skipped);
+	cli_json_number("widthSent", video->width_sent);
+	cli_json_number("heightSent", video->height_sent);
+	cli_json_number("packetsReceived", (double)video->packets_received);
+	cli_json_number("packetsRepaired", (double)video->packets_repaired);
+	cli_json_number("packetsLost", (double)video->packets_lost);
+	cli_json_number("framesShown", (double)video->frames_shown);
+	cli_json_number("keyFramesShown", (double)video->key_frames_shown);
+	cli_json_number("framesDropped", (double)video->frames_dropped);
+	cli_json_number("keyFramesAsked", (double)video->key_frames_asked);
+	cli_json_number("widthReceived", video->width_received);
+	cli_json_number("heightReceived", video->height_received);
+	cli_json_number("freezes", (double)video->freezes);
+	cli_json_number("freezeMs", video->freeze_ms);
+	cli_json_number("longestGapMs", video->longest_gap_ms);
+	cli_json_number("fpsReceived", video->fps_received);
+	cli_json_number("targetBps", video->target_bps);
+	cli_json_number("firstVideoMs", video->first_video_ms);
+	cli_json_close();
+}
+
 static void json_stats(const struct callflow_stats *stats)
 {
 	uint64_t expected = stats->packets_received + stats->packets_lost;
@@ -157,6 +202,8 @@ static void json_stats(const struct callflow_stats *stats)
 	cli_json_number("jitterMs", stats->jitter_ms);
 	cli_json_number("rttMs", stats->rtt_ms);
 	cli_json_number("firstAudioMs", stats->first_audio_ms);
+	if (stats->video.codec_sent || stats->video.codec_received)
+		json_video(&stats->video);
 	cli_json_close();
 }
 
@@ -221,6 +268,24 @@ static bool is_news(const struct callflow_path *path)
 	return news;
 }
 
+static void print_video_text(const struct callflow_video_stats *video)
+{
+	if (video->codec_sent)
+		printf("  video sent: %s %u x %u, %llu pictures, %llu left out, %llu packets "
+		       "repeated\n",
+			video->codec_sent, video->width_sent, video->height_sent,
+			(unsigned long long)video->frames_sent,
+			(unsigned long long)video->frames_skipped,
+			(unsigned long long)video->packets_repeated);
+	if (video->codec_received)
+		printf("  video seen: %s %u x %u, %llu pictures, %.1f a second, %llu freezes "
+		       "(%u ms in all), %llu packets lost\n",
+			video->codec_received, video->width_received, video->height_received,
+			(unsigned long long)video->frames_shown, video->fps_received,
+			(unsigned long long)video->freezes, video->freeze_ms,
+			(unsigned long long)video->packets_lost);
+}
+
 static void print_ended_text(const struct callflow_event *event)
 {
 	printf("Ended (%d/%d): %s\n", event->code, event->subcode,
@@ -232,6 +297,8 @@ static void print_ended_text(const struct callflow_event *event)
 			(unsigned long long)event->stats->packets_received,
 			(unsigned long long)event->stats->packets_lost, event->stats->jitter_ms,
 			event->stats->rtt_ms);
+	if (event->stats)
+		print_video_text(&event->stats->video);
 }
 
 static void print_text(const struct callflow_event *event)
@@ -362,6 +429,35 @@ static void on_event(const struct callflow_event *event, void *arg)
 
 /* Setting up */
 
+static int fill_video(struct callflow_video_options *video)
+{
+	static struct pattern pattern;
+	const char *size = options.video_size ? options.video_size : "640x360@30";
+	char rest;
+	int n;
+
+	*video = (struct callflow_video_options){.out_file = options.video_out,
+		.codec = options.video_codec,
+		.max_bitrate_bps = (uint32_t)(options.video_bitrate * 1000)};
+	if (options.video_codec && strcmp(options.video_codec, "VP8") != 0 &&
+		strcmp(options.video_codec, "H264") != 0)
+		return cli_fail("--video-codec is VP8 or H264, not \"%s\"", options.video_codec);
+	n = sscanf(size, "%5ux%5u@%2u%c", &video->width, &video->height, &video->fps, &rest);
+	if (n < 2 || n > 3 || video->width % 2 || video->height % 2 || video->width < 64 ||
+		video->height < 16)
+		return cli_fail(
+			"--video-size is as 640x360 or 640x360@30, even, at least 64x16; not "
+			"\"%s\"",
+			size);
+	if (options.video_in && strcmp(options.video_in, "pattern") == 0) {
+		video->read = pattern_read;
+		video->arg = &pattern;
+	} else {
+		video->in_file = options.video_in;
+	}
+	return 0;
+}
+
 static int fill_call_options(struct callflow_call_options *call)
 {
 	const char *transport = options.ice_transport ? options.ice_transport : "all";
@@ -377,7 +473,7 @@ static int fill_call_options(struct callflow_call_options *call)
 		return cli_fail("--ice-transport is all, relay or direct, not \"%s\"", transport);
 	if (options.dtmf && options.dtmf[strspn(options.dtmf, "0123456789*#ABCD")])
 		return cli_fail("--dtmf takes 0-9, *, # and A-D, not \"%s\"", options.dtmf);
-	return 0;
+	return fill_video(&call->video);
 }
 
 /* Waiting */
@@ -532,7 +628,9 @@ int cli_listen(int argc, char **argv)
 {
 	struct callflow_call_options call;
 	struct callflow_client *client;
-	int n_calls = options.calls > 0 ? (int)options.calls : options.audio_out ? 1 : 0;
+	int n_calls = options.calls > 0                        ? (int)options.calls
+		      : options.audio_out || options.video_out ? 1
+							       : 0;
 
 	(void)argc;
 	(void)argv;

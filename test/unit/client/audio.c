@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "client/audio.h"
+#include "client/why.h"
 #include "media/codec/opus.h"
 
 #define PATIENCE_US (5 * CF_US_PER_S)
@@ -227,7 +228,7 @@ static void no_such_file(void **state)
 	(void)state;
 	assert_true(cf_audio_new(&audio, &options) < 0);
 	assert_null(audio);
-	assert_non_null(strstr(cf_audio_why(), "/nonexistent/in.wav"));
+	assert_non_null(strstr(cf_client_why(), "/nonexistent/in.wav"));
 	assert_null(cf_audio_free(NULL));
 }
 
