@@ -180,7 +180,7 @@ class Desk:
         result.seconds = round(time.monotonic() - start, 1)
         return result
 
-    def ends(self, case, a, b, folder, talk_s):
+    def ends(self, case, a, b, folder, talk_s, callee_options=()):
         """Starts the two programs of a call: (caller, callee, the file that each speaks)."""
         sound = {}
         for seed, end in enumerate("ab", start=zlib.crc32(case.name.encode()) % 100000):
@@ -196,7 +196,7 @@ class Desk:
             return Program(self.lab, site.client, [os.path.join(self.build, "callflow"), *words, "--json", *files], env,
                            os.path.join(folder, f"{site.client}.log"))
 
-        callee = program(b, token_b, "listen", "--answer")
+        callee = program(b, token_b, "listen", "--answer", *callee_options)
         if not callee.wait("ready", READY_S):
             raise RuntimeError("b did not sign in")
         caller = program(a, token_a, "call", user_b, "--duration", str(talk_s), *case.options)

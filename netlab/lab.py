@@ -147,11 +147,11 @@ class Lab:
     def nft(self, space, script):
         return tool("ip", "netns", "exec", self.full(space), "nft", "-f", "-", text=script)
 
-    def link(self, one, two, delay_ms=0):
-        """A cable between two (namespace, interface); with a delay it runs through a delay line."""
-        if delay_ms:
+    def link(self, one, two, delay_ms=0, rate_kbps=0):
+        """A cable between two (namespace, interface); a long or narrow one runs through a delay line."""
+        if delay_ms or rate_kbps:
             fds = [self.tap(*one), self.tap(*two)]
-            argv = [sys.executable, os.path.join(HERE, "delay.py"), *map(str, fds), str(delay_ms)]
+            argv = [sys.executable, os.path.join(HERE, "delay.py"), *map(str, fds), str(delay_ms), str(rate_kbps)]
             self.start("core", argv, pass_fds=fds)
             for fd in fds:
                 os.close(fd)
@@ -209,7 +209,7 @@ class Lab:
 
     def public(self, site, n):
         site.port = ("core", f"site{n}")
-        self.link(site.port, (site.client, "eth0"), site.network.delay_ms)
+        self.link(site.port, (site.client, "eth0"), site.network.delay_ms, site.network.rate_kbps)
         self.address(*site.port, f"5.{n}.0.1/24")
         self.address(site.client, "eth0", f"5.{n}.0.2/24")
         self.route(site.client, f"5.{n}.0.1")
@@ -221,7 +221,7 @@ class Lab:
         site.home = box
         site.boxes.append(box)
         self.space(box, v6=network.v6, forward=True)
-        self.link(outside, (box, "wan"), network.delay_ms)
+        self.link(outside, (box, "wan"), network.delay_ms, network.rate_kbps)
         self.ip(box, "link add lan type bridge", "link set lan up")
         if network.mtu:
             self.ip(outside[0], f"link set {outside[1]} mtu {network.mtu}")

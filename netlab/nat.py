@@ -23,6 +23,7 @@ class Network:
     v6: bool = False
     loss: int = 0             # percent, each way
     delay_ms: int = 0         # each way
+    rate_kbps: int = 0        # each way; 0: as fast as it goes
     mtu: int = 0              # of the line outside, when not 1500
     second: str | None = None  # a second interface of the client that leads nowhere, with this address
     lan: str | None = None    # the private /24 or /16 at home, and below it the client's place in it
@@ -57,6 +58,9 @@ NETWORKS = NINE | {
     "docker-symmetric": Network(home="symmetric", second="172.17.0.1/16"),
     "slow": Network(delay_ms=150),
     "slow-symmetric": Network(home="symmetric", delay_ms=150),
+    "thin": Network(delay_ms=20, rate_kbps=500, loss=5),
+    "thin-symmetric": Network(home="symmetric", delay_ms=20, rate_kbps=500, loss=5),
+    "narrow-band": Network(delay_ms=20, rate_kbps=300),
     "lossy": Network(loss=5),
     "lossy-symmetric": Network(home="symmetric", loss=5),
     "lossy-only-443": replace(Network(tcp_only=(443,)), loss=5),

@@ -7,6 +7,7 @@
 #include "cc/loss.h"
 #include "cc/meter.h"
 #include "cc/probe.h"
+#include "cc/queue.h"
 #include "cc/trend.h"
 
 #include <math.h>
@@ -29,7 +30,8 @@
 #define SILENCE_US CF_US_PER_S         /* sending, and no feedback: */
 #define SILENCE_STEP_US (CF_US_PER_S / 2)
 #define SILENCE_BETA 0.75
-#define LOSS_HOLD 0.08 /* more is lost: the rate does not grow */
+#define QUEUE_HOLD_US 40000 /* so much waits: the rate does not grow */
+#define LOSS_HOLD 0.08      /* more is lost: the rate does not grow */
 #define TRIAL_BETA 0.85
 #define TRIAL_US (CF_US_PER_S * 3 / 2)
 #define TRIAL_EVERY_US (10 * CF_US_PER_S)
@@ -58,6 +60,7 @@ struct cf_cc {
 	struct cf_cc_meter acked; /* the receiver's clock */
 	uint64_t arrival_us;      /* newest, shifted to stay positive */
 	struct cf_cc_trend trend;
+	struct cf_cc_queue queue;
 	struct cf_cc_aimd aimd;
 	struct cf_cc_loss loss;
 	struct cf_cc_cluster cluster;
@@ -155,6 +158,7 @@ void cf_cc_restart(struct cf_cc *cc, uint32_t start_bps, uint64_t now_us)
 	cc->loss = (struct cf_cc_loss){0};
 	cc->aimd = (struct cf_cc_aimd){0};
 	cc->cluster = (struct cf_cc_cluster){0};
+	cc->queue = (struct cf_cc_queue){0};
 	cc->probe_us = 0;
 	cc->probe_factor = PROBE_START;
 	cc->trial_us = cc->trial_next_us = 0;
@@ -215,6 +219,7 @@ static void packet_arrived(struct cf_cc *cc, struct slot *slot, int64_t arrival_
 		cc->arrival_us = at_us;
 	if (late)
 		return;
+	cf_cc_queue_add(&cc->queue, arrival_us - (int64_t)slot->sent_us, cc->now_us);
 	if (slot->cluster) {
 		if (slot->cluster == cc->cluster.id)
 			cf_cc_cluster_arrived(&cc->cluster, slot->bytes, arrival_us);
@@ -325,10 +330,13 @@ static void delays_judge(struct cf_cc *cc, uint32_t rtt_us)
 		.usage = cc->trend.usage,
 		.acked_bps = acked_bps(cc),
 		.rtt_us = rtt_us ? rtt_us : RTT_DEFAULT_US,
-		.may_increase =
-			!cc->app_us && !cc->trial_us && cf_cc_loss_share(&cc->loss) < LOSS_HOLD,
+		.may_increase = !cc->app_us && !cc->trial_us &&
+				cf_cc_loss_share(&cc->loss) < LOSS_HOLD &&
+				cf_cc_queue_us(&cc->queue) < QUEUE_HOLD_US,
 	};
 
+	if (input.usage == CF_CC_NORMAL && cf_cc_queue_stands(&cc->queue, cc->now_us))
+		input.usage = CF_CC_OVERUSE;
 	if (input.rtt_us > RTT_MAX_US)
 		input.rtt_us = RTT_MAX_US;
 	if (cf_cc_aimd_update(&cc->aimd, &input, cc->now_us))
@@ -366,8 +374,8 @@ static bool probe_due(const struct cf_cc *cc)
 		return false;
 	if (cc->app_us && cc->now_us - cc->app_us > CF_US_PER_S)
 		return false;
-	return cc->trend.usage != CF_CC_OVERUSE && cc->trend.slope < PROBE_SLOPE &&
-	       cc->aimd.rate_bps < cc->opts.max_bps;
+	return cf_cc_queue_us(&cc->queue) < QUEUE_HOLD_US && cc->trend.usage != CF_CC_OVERUSE &&
+	       cc->trend.slope < PROBE_SLOPE && cc->aimd.rate_bps < cc->opts.max_bps;
 }
 
 bool cf_cc_probe(struct cf_cc *cc, uint64_t now_us, struct cf_cc_probe *ret_probe)

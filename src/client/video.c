@@ -74,6 +74,7 @@ struct cf_video {
 	uint64_t next_frame_us;
 	unsigned skipped; /* pictures that there was no time for, since the last one */
 	uint64_t frames_skipped;
+	unsigned width_sent, height_sent;
 	/* Receiving */
 	struct cf_video_sink *sink;
 	struct cf_pool *screen;
@@ -144,6 +145,7 @@ int cf_video_new(struct cf_video **ret_video, const struct callflow_video_option
 	if (!video)
 		return CF_ENOMEM;
 	video->wants_out = options->out_file || options->write;
+	video->prefer = CF_VIDEO_CODECS;
 	for (size_t i = 0; i < SHOWS_MAX; i++) {
 		video->shows[i].video = video;
 		cf_buf_init(&video->shows[i].data, FRAME_MAX);
@@ -253,6 +255,10 @@ static void on_shot(void *arg)
 	now_us = cf_loop_now_us(video->loop);
 	if (shot->status < 0)
 		video->input_over = true;
+	if (shot->status > 0) {
+		video->width_sent = shot->width;
+		video->height_sent = shot->height;
+	}
 	/* A renegotiation may have changed the codec meanwhile. */
 	if (shot->status > 0 && video->send && video->sender && shot->codec == video->sent.codec &&
 		cf_video_sender_push(video->sender, shot->data, shot->time_us, now_us) < 0)
@@ -405,8 +411,21 @@ static void send_report(struct cf_video *video, uint64_t now_us)
 		video->callbacks.rtcp(packet, w.len, sizeof(packet), video->arg);
 }
 
+static void dbg(struct cf_video *video, uint64_t now_us)
+{
+	static uint64_t last; 
+	struct cf_video_sender_stats s; struct cf_frames_stats f={0};
+	if (!video->sender || now_us - last < 200000) return;
+	last = now_us;
+	cf_video_sender_stats(video->sender, &s);
+	if (video->receiver) cf_video_receiver_stats(video->receiver, &f);
+	fprintf(stderr, "%.2f target %u acked %u sent %u loss %u slope %.3f thr %.2f limit %s queue %u rtt %u rtx %lu pad %lu frames %lu skip %lu | shown %lu nacks %lu rep %lu drop %lu pli %lu frz %lu\n",
+		(double)now_us/1e6, s.cc.target_bps, s.cc.acked_bps, s.cc.sent_bps, s.cc.loss_permille, s.cc.slope, s.cc.threshold_ms, cf_cc_limit_name(s.cc.limit), s.queue_ms, rtt_us(video)/1000, s.retransmitted, s.padding, s.frames, video->frames_skipped, video->shown.frames, f.nacks, f.repaired, f.dropped, f.plis, video->shown.freezes);
+}
+
 static void tick(struct cf_video *video, uint64_t now_us)
 {
+	dbg(video, now_us);
 	if (video->source && video->sender && video->send)
 		next_picture(video, now_us);
 	send_packets(video, now_us);
@@ -564,8 +583,8 @@ static void stats_sent(const struct cf_video *video, struct callflow_video_stats
 	stats->packets_repeated = sent.retransmitted;
 	stats->frames_sent = sent.frames;
 	stats->frames_skipped = video->frames_skipped;
-	stats->width_sent = video->shooting ? 0 : video->shot.width;
-	stats->height_sent = video->shooting ? 0 : video->shot.height;
+	stats->width_sent = video->width_sent;
+	stats->height_sent = video->height_sent;
 	stats->target_bps = sent.cc.target_bps;
 }
 

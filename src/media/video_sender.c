@@ -8,6 +8,7 @@
 #include "rtp/packet.h"
 #include "rtp/twcc.h"
 
+#include <math.h>
 #include <string.h>
 
 #define HISTORY_SLOTS 1024
@@ -23,6 +24,16 @@
 /* Packet ids of the pacer: the low 16 bits are a sequence number. */
 #define AGAIN 0x10000u
 #define NACKS_MAX 256
+#define PERIOD_US (500 * CF_US_PER_MS)
+#define OVERSHOOT_MAX 1.6
+
+/* What went by since it began: what the encoder was asked for and made, and what left. */
+struct period {
+	uint64_t begin_us;
+	uint64_t frame_bytes, sent_bytes;
+	uint64_t asked_bps; /* sum of what each frame was made for */
+	uint32_t frames;
+};
 
 struct cf_video_sender {
 	struct cf_video_sender_opts opts;
@@ -34,11 +45,10 @@ struct cf_video_sender {
 	struct cf_cc *cc;
 	uint16_t rtx_seq, twcc_seq, picture_id;
 	bool key_wanted;
-	uint32_t rate_bps;  /* where there is no transport-wide feedback */
-	uint64_t rtx_bytes; /* in this second */
-	uint64_t second_us; /* when it began */
-	uint32_t rtx_bps;   /* in the last ones */
-	uint64_t tick_us;   /* of the last look at the pacer's rate */
+	uint32_t rate_bps; /* where there is no transport-wide feedback */
+	struct period period;
+	uint32_t besides_bps; /* what is sent besides frames: headers, repetitions */
+	double overshoot;     /* what the encoder makes, of what it was asked for: 1 or more */
 	struct cf_video_sender_stats stats;
 	struct cf_twcc_entry entries[CF_TWCC_PACKETS_MAX * 4];
 	struct cf_cc_arrival arrivals[CF_TWCC_PACKETS_MAX * 4];
@@ -95,6 +105,7 @@ int cf_video_sender_new(
 	if (sender->mid_len)
 		memcpy(sender->mid, opts->mid, sender->mid_len);
 	sender->rate_bps = opts->start_bps;
+	sender->overshoot = 1;
 	sender->rtx_seq = opts->rtx_seq_seed & 0x7fff;
 	sender->picture_id = opts->seq_seed & 0x7fff;
 	cf_rtp_sender_init(&sender->rtp, opts->ssrc, CF_VIDEO_CLOCK, opts->seq_seed);
@@ -165,6 +176,9 @@ int cf_video_sender_push(
 	if (cf_payload_cut(&cutter, sender->opts.codec, frame, sender->picture_id, PAYLOAD_MAX) < 0)
 		return CF_EBADMSG;
 	sender->picture_id = (sender->picture_id + 1) & 0x7fff;
+	sender->period.frame_bytes += frame.len;
+	sender->period.asked_bps += cf_video_sender_rate(sender);
+	sender->period.frames++;
 	sender->stats.frames++;
 	cf_pacer_rate(sender->pacer, target_bps(sender), now_us);
 	while ((n = cf_payload_next(&cutter, payload, sizeof(payload), &packet.marker)) > 0) {
@@ -195,6 +209,7 @@ static void stamp(struct cf_video_sender *sender, uint8_t *p, size_t n, uint64_t
 	struct cf_view v;
 
 	sender->stats.bytes += n;
+	sender->period.sent_bytes += n + OVERHEAD;
 	if (cf_rtp_packet_parse(&packet, p, n) < 0 ||
 		!cf_rtp_packet_ext(&packet, sender->opts.twcc_ext_id, &v) || v.len != 2)
 		return;
@@ -216,10 +231,7 @@ static size_t repeat(struct cf_video_sender *sender, struct cf_view packet, uint
 		memcpy(p, packet.p, packet.len);
 		n = (int)packet.len;
 	}
-	if (n <= 0)
-		return 0;
-	sender->rtx_bytes += (size_t)n;
-	return (size_t)n;
+	return n > 0 ? (size_t)n : 0;
 }
 
 static size_t take(struct cf_video_sender *sender, uint32_t id, uint8_t *p, size_t cap)
@@ -255,18 +267,36 @@ static size_t pad(struct cf_video_sender *sender, uint8_t *p, size_t cap, uint64
 	return n;
 }
 
+/* Encoders miss what they are asked for, and headers and repetitions come on top: what the encoder
+ * is asked for makes up for both. */
+static void end_period(struct cf_video_sender *sender, uint64_t now_us)
+{
+	struct period *period = &sender->period;
+	uint64_t took_us = now_us - period->begin_us;
+	uint64_t besides = period->sent_bytes > period->frame_bytes
+				   ? period->sent_bytes - period->frame_bytes
+				   : 0;
+
+	if (took_us < PERIOD_US)
+		return;
+	if (period->frames > 0 && took_us < 2 * PERIOD_US) {
+		double made_bps = (double)period->frame_bytes * 8 * CF_US_PER_S / (double)took_us;
+		double asked_bps = (double)period->asked_bps / period->frames;
+		double now = sender->overshoot * made_bps / asked_bps;
+
+		sender->overshoot += (now - sender->overshoot) / 2;
+		sender->overshoot = fmin(fmax(sender->overshoot, 1), OVERSHOOT_MAX);
+		sender->besides_bps =
+			(uint32_t)((sender->besides_bps + besides * 8 * CF_US_PER_S / took_us) / 2);
+	}
+	*period = (struct period){.begin_us = now_us};
+}
+
 static void tick(struct cf_video_sender *sender, uint64_t now_us)
 {
 	struct cf_cc_probe probe;
 
-	if (now_us - sender->second_us >= CF_US_PER_S) {
-		uint64_t took_us = now_us - sender->second_us;
-		uint64_t bps = sender->rtx_bytes * 8 * CF_US_PER_S / took_us;
-
-		sender->rtx_bps = (uint32_t)((sender->rtx_bps + bps) / 2);
-		sender->rtx_bytes = 0;
-		sender->second_us = now_us;
-	}
+	end_period(sender, now_us);
 	if (sender->opts.twcc_ext_id) {
 		cf_cc_tick(sender->cc, now_us);
 		if (sender->rtp.packets && cf_cc_probe(sender->cc, now_us, &probe))
@@ -384,12 +414,12 @@ bool cf_video_sender_key_wanted(struct cf_video_sender *sender)
 
 uint32_t cf_video_sender_rate(const struct cf_video_sender *sender)
 {
-	uint32_t bps = target_bps(sender), again = sender->rtx_bps;
+	uint32_t bps = target_bps(sender), besides = sender->besides_bps;
 
-	/* Repetitions come out of the same purse, but never take more than half of it. */
-	if (again > bps / 2)
-		again = bps / 2;
-	return bps - again;
+	/* What comes besides never takes more than half of it. */
+	if (besides > bps / 2)
+		besides = bps / 2;
+	return (uint32_t)((double)(bps - besides) / sender->overshoot);
 }
 
 void cf_video_sender_new_path(struct cf_video_sender *sender, uint64_t now_us)

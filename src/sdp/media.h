@@ -147,8 +147,10 @@ struct cf_sdp_desc *cf_sdp_desc_free(struct cf_sdp_desc *desc);
 struct cf_sdp_local_video {
 	bool on; /* offer one, accept one */
 	enum cf_sdp_direction direction;
-	enum cf_video_codec prefer; /* stands first, and is sent where the other side takes it */
-	uint32_t ssrc, rtx_ssrc;    /* 0: not announced */
+	/* Stands first, and is sent where the other side takes it. CF_VIDEO_CODECS: what the other
+	 * side likes. */
+	enum cf_video_codec prefer;
+	uint32_t ssrc, rtx_ssrc; /* 0: not announced */
 };
 
 /* Our side. All views are borrowed until the function returns. */

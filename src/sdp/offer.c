@@ -86,8 +86,8 @@ static int finish(struct cf_sdp_writer *w)
 
 void cf_sdp_local_defaults(struct cf_sdp_local *local)
 {
-	*local = (struct cf_sdp_local){
-		.direction = CF_SDP_SENDRECV, .video.direction = CF_SDP_SENDRECV};
+	*local = (struct cf_sdp_local){.direction = CF_SDP_SENDRECV,
+		.video = {.direction = CF_SDP_SENDRECV, .prefer = CF_VIDEO_CODECS}};
 }
 
 static bool local_valid(const struct cf_sdp_local *local)
