@@ -171,17 +171,18 @@ struct decoder {
 	uint32_t macroblocks; /* of the largest frame that a parameter set told of */
 };
 
+/* Parameter sets may come in a frame of their own; what else has none is of no use to a new
+ * decoder.
+ */
 static bool is_key(struct cf_view data)
 {
 	struct cf_view nal;
-	bool sps = false, idr = false;
 	unsigned type;
 
-	while (cf_h264_next_nal(&data, &nal, &type)) {
-		sps |= type == NAL_SPS;
-		idr |= type == NAL_SLICE_IDR;
-	}
-	return sps && idr;
+	while (cf_h264_next_nal(&data, &nal, &type))
+		if (type == NAL_SPS)
+			return true;
+	return false;
 }
 
 static void decoder_close(void *state)

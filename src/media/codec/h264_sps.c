@@ -70,8 +70,8 @@ static uint32_t take(struct bits *b, unsigned n)
 	return v;
 }
 
-/* ue(v), and the length of se(v): section 9.1. */
-static uint32_t take_ue(struct bits *b)
+/* Section 9.1: an unsigned number; a signed one is as long. */
+static uint32_t take_golomb(struct bits *b)
 {
 	unsigned zeros = 0;
 
@@ -85,20 +85,20 @@ static uint32_t take_ue(struct bits *b)
 /* Section 7.3.2.1.1, from pic_order_cnt_type on. */
 static void skip_order_count(struct bits *b)
 {
-	uint32_t type = take_ue(b), n;
+	uint32_t type = take_golomb(b), n;
 
 	if (type == 0)
-		take_ue(b);
+		take_golomb(b);
 	if (type != 1)
 		return;
 	take(b, 1);
-	take_ue(b);
-	take_ue(b);
-	n = take_ue(b);
+	take_golomb(b);
+	take_golomb(b);
+	n = take_golomb(b);
 	if (n > MAX_POC_CYCLE)
 		b->bad = true;
 	for (; n && !b->bad; n--)
-		take_ue(b);
+		take_golomb(b);
 }
 
 int cf_h264_check_sps(struct cf_view nal, uint32_t *ret_macroblocks)
@@ -109,13 +109,13 @@ int cf_h264_check_sps(struct cf_view nal, uint32_t *ret_macroblocks)
 	unescape(&b, cf_view_of(nal.p + 4, nal.len - 4));
 	profile = take(&b, 8);
 	take(&b, 16);
-	take_ue(&b);
-	take_ue(&b);
+	take_golomb(&b);
+	take_golomb(&b);
 	skip_order_count(&b);
-	refs = take_ue(&b);
+	refs = take_golomb(&b);
 	take(&b, 1);
-	width = take_ue(&b);
-	height = take_ue(&b);
+	width = take_golomb(&b);
+	height = take_golomb(&b);
 	frames_only = take(&b, 1);
 	/* Other profiles say more before the sizes, and may come out of order. */
 	if (b.bad || profile != PROFILE_BASELINE || !frames_only)

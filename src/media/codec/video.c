@@ -110,29 +110,28 @@ static int fit(struct cf_video_encoder *e, const struct cf_picture *picture)
 }
 
 /* A long pause must not make the rate control believe in a huge frame. */
-static int advance(struct cf_video_encoder *e, uint64_t now_us)
+static void advance(struct cf_video_encoder *e, uint64_t now_us)
 {
 	uint64_t step = now_us - e->last_us;
 
-	if (e->begun && now_us <= e->last_us)
-		return CF_EINVAL;
 	if (e->begun)
 		e->time_us += step < MAX_STEP_US ? step : MAX_STEP_US;
 	e->begun = true;
 	e->last_us = now_us;
-	return 0;
 }
 
 int cf_video_encode(struct cf_video_encoder *encoder, const struct cf_picture *picture, bool key,
 	struct cf_video_coded *ret_coded)
 {
 	struct cf_video_coded coded;
-	int err = fit(encoder, picture);
+	int err;
 
-	if (!err)
-		err = advance(encoder, picture->time_us);
+	if (encoder->begun && picture->time_us <= encoder->last_us)
+		return CF_EINVAL;
+	err = fit(encoder, picture);
 	if (err)
 		return err;
+	advance(encoder, picture->time_us);
 	encoder->key_owed |= key;
 	err = encoder->ops->encode(
 		encoder->state, picture, encoder->time_us, encoder->key_owed, &coded);

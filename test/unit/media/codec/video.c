@@ -720,6 +720,54 @@ static void h264_odd_frames(void **state)
 	cf_video_decoder_free(d);
 }
 
+static void parameter_sets_may_come_first(void **state)
+{
+	struct cf_video_encoder *e = encoder_of(CF_VIDEO_H264, 320, 240, ENOUGH);
+	struct cf_video_decoder *d = decoder_of(CF_VIDEO_H264);
+	struct kept key = coded(e, 320, 240, 0, false), delta = coded(e, 320, 240, 1, false);
+	struct cf_picture *out = NULL;
+	size_t sets = 0;
+
+	(void)state;
+	while (memcmp(key.p + sets, "\0\0\0\1\x65", 5) != 0)
+		sets++;
+	/* They alone do not make a delta good. */
+	assert_int_equal(cf_video_decode(d, cf_view_of(key.p, sets), &out), 0);
+	assert_int_equal(decoded(d, &delta, &out), CF_EBADMSG);
+	assert_int_equal(
+		cf_video_decode(d, cf_view_of(key.p + sets, key.len - sets), &out), CF_EBADMSG);
+	assert_int_equal(cf_video_decode(d, cf_view_of(key.p, sets), &out), 0);
+	assert_int_equal(cf_video_decode(d, cf_view_of(key.p + sets, key.len - sets), &out), 1);
+	assert_true(likeness(d, &delta, 320, 240, 1) > 20);
+	cf_picture_unref(out);
+	cf_free(key.p);
+	cf_free(delta.p);
+	cf_video_encoder_free(e);
+	cf_video_decoder_free(d);
+}
+
+/* H.264 numbers its frames: one that is missing is told, and needs a key frame. */
+static void missing_frames_are_told(void **state)
+{
+	struct cf_video_encoder *e = encoder_of(CF_VIDEO_H264, 320, 240, ENOUGH);
+	struct cf_video_decoder *d = decoder_of(CF_VIDEO_H264);
+	struct cf_picture *out = NULL;
+
+	(void)state;
+	for (unsigned n = 0; n < 5; n++) {
+		struct kept frame = coded(e, 320, 240, n, n == 4);
+
+		assert_non_null(frame.p);
+		if (n == 3)
+			assert_int_equal(decoded(d, &frame, &out), CF_EBADMSG);
+		else if (n != 2)
+			assert_true(likeness(d, &frame, 320, 240, n) > 20);
+		cf_free(frame.p);
+	}
+	cf_video_encoder_free(e);
+	cf_video_decoder_free(d);
+}
+
 static int there_and_back(void *arg)
 {
 	struct cf_video_encoder_opts o = options(*(enum cf_video_codec *)arg, 64, 64, 100000);
@@ -779,6 +827,8 @@ int main(void)
 		cmocka_unit_test(h264_sizes_of_strangers),
 		cmocka_unit_test(slices_have_a_number),
 		cmocka_unit_test(h264_odd_frames),
+		cmocka_unit_test(parameter_sets_may_come_first),
+		cmocka_unit_test(missing_frames_are_told),
 		cmocka_unit_test(without_memory),
 	};
 
