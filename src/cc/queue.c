@@ -7,6 +7,7 @@
 #define RECENT_US (150 * CF_US_PER_MS)
 #define STANDS_MORE_US ((int64_t)(70 * CF_US_PER_MS))
 #define IN_VAIN_US (5 * CF_US_PER_S)
+#define JUMP_US ((int64_t)(3 * CF_US_PER_S)) /* no queue, but another clock */
 
 static void least_add(struct cf_cc_least *least, int64_t value, uint64_t window_us, uint64_t now_us)
 {
@@ -28,6 +29,11 @@ static int64_t least_of(const struct cf_cc_least *least)
 
 void cf_cc_queue_add(struct cf_cc_queue *queue, int64_t delay_us, uint64_t now_us)
 {
+	int64_t change_us = delay_us - queue->last_us;
+
+	if (change_us > JUMP_US || change_us < -JUMP_US)
+		*queue = (struct cf_cc_queue){0};
+	queue->last_us = delay_us;
 	least_add(&queue->base, delay_us, BASE_US, now_us);
 	least_add(&queue->recent, delay_us, RECENT_US, now_us);
 }

@@ -20,6 +20,7 @@ struct cf_cc_least {
 struct cf_cc_queue {
 	struct cf_cc_least base;   /* over so long that an empty queue was among them */
 	struct cf_cc_least recent; /* over so short that all of them waited */
+	int64_t last_us;           /* delay of the last packet */
 	uint64_t stands_us;        /* since when; 0: it does not */
 };
 

@@ -411,21 +411,8 @@ static void send_report(struct cf_video *video, uint64_t now_us)
 		video->callbacks.rtcp(packet, w.len, sizeof(packet), video->arg);
 }
 
-static void dbg(struct cf_video *video, uint64_t now_us)
-{
-	static uint64_t last; 
-	struct cf_video_sender_stats s; struct cf_frames_stats f={0};
-	if (!video->sender || now_us - last < 200000) return;
-	last = now_us;
-	cf_video_sender_stats(video->sender, &s);
-	if (video->receiver) cf_video_receiver_stats(video->receiver, &f);
-	fprintf(stderr, "%.2f target %u acked %u sent %u loss %u slope %.3f thr %.2f limit %s queue %u rtt %u rtx %lu pad %lu frames %lu skip %lu | shown %lu nacks %lu rep %lu drop %lu pli %lu frz %lu\n",
-		(double)now_us/1e6, s.cc.target_bps, s.cc.acked_bps, s.cc.sent_bps, s.cc.loss_permille, s.cc.slope, s.cc.threshold_ms, cf_cc_limit_name(s.cc.limit), s.queue_ms, rtt_us(video)/1000, s.retransmitted, s.padding, s.frames, video->frames_skipped, video->shown.frames, f.nacks, f.repaired, f.dropped, f.plis, video->shown.freezes);
-}
-
 static void tick(struct cf_video *video, uint64_t now_us)
 {
-	dbg(video, now_us);
 	if (video->source && video->sender && video->send)
 		next_picture(video, now_us);
 	send_packets(video, now_us);

@@ -22,8 +22,14 @@
  * second there is enough for a larger one. Values of real-time VP8 and H.264 on talking heads. */
 #define STARVED_MBPP 25
 #define PLENTY_MBPP 55
-/* A picture grows only so long after it changed: each change costs a key frame. */
+/* A picture grows only so long after it changed: each change costs a key frame. Where the encoder
+ * could not make do with the rate, it takes longer. */
 #define GROW_AFTER_US (3 * CF_US_PER_S)
+#define GROW_LATER_US (15 * CF_US_PER_S)
+#define GROW_FIRST_US CF_US_PER_S /* a call begins small, until the path is known */
+/* Of so many pictures the encoder may leave out so many before they are made smaller. */
+#define DROPS_OF 30
+#define DROPS_MAX 5
 /* Numerators of the sizes that a picture is scaled to, of 12. */
 static const unsigned char scales[] = {12, 9, 6, 4, 3};
 
@@ -36,7 +42,8 @@ struct cf_video_source {
 	struct cf_picture *picture; /* as read */
 	struct cf_picture *scaled;  /* NULL: as it is */
 	size_t scale;               /* into scales */
-	uint64_t scaled_us;         /* when it was changed */
+	uint64_t grow_us;           /* not to grow before */
+	unsigned shots, drops;      /* of the last DROPS_OF */
 	bool started;
 	struct cf_video_encoder *encoder;
 	enum cf_video_codec codec;
@@ -181,16 +188,39 @@ static uint64_t density(const struct cf_video_source *source, size_t scale, uint
 	return pixels ? (uint64_t)bps * 1000 / pixels : 0;
 }
 
-static size_t pick_scale(const struct cf_video_source *source, uint32_t bps, uint64_t now_us)
+/* The largest size that there is plenty for, from this one up. */
+static size_t grown(const struct cf_video_source *source, size_t scale, uint32_t bps)
+{
+	while (scale > 0 && density(source, scale - 1, bps) >= PLENTY_MBPP)
+		scale--;
+	return scale;
+}
+
+static size_t first_scale(const struct cf_video_source *source, uint32_t bps)
+{
+	size_t scale = 0;
+
+	while (scale + 1 < CF_ARRAY_LEN(scales) && size_possible(source, scale + 1))
+		scale++;
+	return grown(source, scale, bps);
+}
+
+static size_t pick_scale(struct cf_video_source *source, uint32_t bps, uint64_t now_us)
 {
 	size_t scale = source->scale, n = CF_ARRAY_LEN(scales);
 
+	if (!source->encoder)
+		return first_scale(source, bps);
+
 	while (scale + 1 < n && size_possible(source, scale + 1) &&
-		density(source, scale, bps) < STARVED_MBPP)
+		(density(source, scale, bps) < STARVED_MBPP || source->drops > DROPS_MAX)) {
+		if (source->drops > DROPS_MAX)
+			source->grow_us = now_us + GROW_LATER_US;
+		source->drops = 0;
 		scale++;
-	if (scale == source->scale && scale > 0 && density(source, scale - 1, bps) >= PLENTY_MBPP &&
-		now_us - source->scaled_us >= GROW_AFTER_US)
-		scale--;
+	}
+	if (scale == source->scale && now_us >= source->grow_us)
+		scale = grown(source, scale, bps);
 	return scale;
 }
 
@@ -207,7 +237,9 @@ static int set_scale(struct cf_video_source *source, size_t scale, uint64_t now_
 	cf_picture_unref(source->scaled);
 	source->scaled = scaled;
 	source->scale = scale;
-	source->scaled_us = now_us;
+	source->shots = source->drops = 0;
+	if (source->grow_us < now_us + GROW_AFTER_US)
+		source->grow_us = now_us + (source->encoder ? GROW_AFTER_US : GROW_FIRST_US);
 	return 0;
 }
 
@@ -262,6 +294,9 @@ static int code(struct cf_video_source *source, struct cf_video_shot *shot)
 		return err;
 	picture->time_us = shot->time_us;
 	err = cf_video_encode(source->encoder, picture, shot->key, &coded);
+	if (source->shots++ >= DROPS_OF)
+		source->shots = source->drops = 0;
+	source->drops += err == 0;
 	if (err > 0) {
 		shot->data = coded.data;
 		shot->key = coded.key;

@@ -26,6 +26,8 @@
 #define NACKS_MAX 256
 #define PERIOD_US (500 * CF_US_PER_MS)
 #define OVERSHOOT_MAX 1.6
+/* Where so much is lost (of 256) repetitions go twice: one that is lost too would cost a freeze. */
+#define TWICE_LOSS (256 / 40)
 
 /* What went by since it began: what the encoder was asked for and made, and what left. */
 struct period {
@@ -336,11 +338,14 @@ static void on_nack(
 	uint32_t rtt_us = sender->rtp.rtt_us > 0 ? (uint32_t)sender->rtp.rtt_us : 0;
 	uint16_t seqs[NACKS_MAX];
 	size_t n = cf_rtcp_item_nack(item, seqs, NACKS_MAX);
+	int times = sender->opts.rtx_pt && sender->rtp.peer_fraction >= TWICE_LOSS ? 2 : 1;
 	struct cf_view packet;
 
 	sender->stats.nacks += n;
 	for (size_t i = 0; i < n; i++)
-		if (cf_rtp_history_get(sender->history, seqs[i], rtt_us, now_us, &packet))
+		for (int k = 0; k < times && (k > 0 || cf_rtp_history_get(sender->history, seqs[i],
+							       rtt_us, now_us, &packet));
+			k++)
 			(void)!cf_pacer_put(sender->pacer, CF_PACER_RETRANSMISSION,
 				(uint32_t)(packet.len + CF_RTX_HEADER_LEN + OVERHEAD),
 				AGAIN | seqs[i]);
