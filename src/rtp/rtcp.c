@@ -125,10 +125,10 @@ static struct cf_view next_packet(struct cf_wire_reader *r, struct cf_rtcp_item 
 	if (first >> 6 != 2)
 		r->err = CF_EBADMSG;
 	if (first & 0x20) {
-		/* RFC 3550 section 6.4.1: only the last packet of a compound may be padded, by a
-		 * multiple of 4. */
+		/* RFC 3550 section 6.4.1: only the last packet of a compound may be padded. By a
+		 * multiple of 4, it says; Chromium fills transport feedback up with 1 to 3. */
 		pad = v.len ? v.p[v.len - 1] : 0;
-		if (!pad || pad % 4 || pad > v.len || cf_wire_left(r))
+		if (!pad || pad > v.len || cf_wire_left(r))
 			r->err = CF_EBADMSG;
 	}
 	if (r->err)

@@ -25,7 +25,7 @@ struct line {
 	const char *kind;
 	struct cf_view proto;
 	struct cf_view mid; /* empty: none */
-	bool tagged;        /* ICE and DTLS of its bundle stand here (RFC 9143 section 7.1.3) */
+	bool tagged; /* first of its bundle: candidates stand here (RFC 9143 section 7.1.3) */
 	bool bundle_only;
 	enum cf_sdp_direction direction;
 	uint8_t ext_level, ext_mid, ext_twcc; /* 0: none */
@@ -166,8 +166,9 @@ static void put_line(struct cf_sdp_writer *w, const struct cf_sdp_local *local,
 		cf_sdp_put_view(w, "a=mid:", line->mid);
 	if (line->bundle_only)
 		cf_sdp_put(w, "a=bundle-only");
-	if (line->tagged)
-		put_transport(w, local, plan->setup);
+	/* RFC 9143 section 7.1.3 wants these in the tagged m-line only. Firefox 102 to 128 crash
+	 * over an m-line without a=setup; browsers themselves write them everywhere. */
+	put_transport(w, local, plan->setup);
 	if (line->ext_level)
 		cf_sdp_put(w, "a=extmap:%d %s", line->ext_level, CF_SDP_EXT_AUDIO_LEVEL);
 	if (line->ext_mid)

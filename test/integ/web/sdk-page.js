@@ -86,6 +86,28 @@ window.flows = async ({ frames = 0, packets = 50 } = {}) => {
 	});
 };
 
+// The numbers that the native client's moving picture carries (32 black or white fields in its top row), as seen in the first
+// remote video during some seconds.
+window.numbers = async (seconds) => {
+	const stream = await window.until('remote video', () => window.call.remoteParticipants[0]?.videoStreams.find((s) => s.isAvailable));
+	const video = document.createElement('video'), canvas = document.createElement('canvas'), seen = [];
+	video.muted = true;
+	video.srcObject = await stream.getMediaStream();
+	await video.play();
+	const end = performance.now() + seconds * 1000;
+	while (performance.now() < end) {
+		await new Promise((resolve) => { setTimeout(resolve, 100); });
+		if (!video.videoWidth)
+			continue;
+		[canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+		const context = canvas.getContext('2d');
+		context.drawImage(video, 0, 0);
+		const { data } = context.getImageData(0, Math.floor(canvas.height / 16), canvas.width, 1);
+		seen.push(Array.from({ length: 32 }, (_, i) => data[4 * Math.floor((i + 0.5) * canvas.width / 32)] > 127 ? 1 : 0).reduce((n, bit) => n * 2 + bit, 0));
+	}
+	return { seen, width: canvas.width, height: canvas.height };
+};
+
 // Shows the first remote video, and tells how large the picture is that is seen.
 window.shows = async () => {
 	const stream = await window.until('remote video', () => window.call.remoteParticipants[0]?.videoStreams.find((s) => s.isAvailable));

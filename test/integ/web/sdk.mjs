@@ -303,6 +303,37 @@ function withNative(placedBy, says = 'speech') {
 	};
 }
 
+// The same with pictures: the browser reads the numbers in the moving picture, the native client decodes what the camera gives.
+function videoWithNative(placedBy, codec) {
+	return async (browser) => {
+		const [alice] = await people(browser, ['Alice']), native = await newUser(), file = path.join(folder, 'seen.y4m');
+		const media = ['--video-in', 'pattern', '--video-codec', codec, '--video-out', file, '--duration', '9'];
+		const cli = placedBy === 'browser' ? new Cli(ready, native.token, 'listen', '--answer', '--calls', '1', ...media)
+			: new Cli(ready, native.token, 'call', alice.id, ...media);
+		try {
+			if (placedBy === 'browser') {
+				await cli.expect('ready');
+				await alice.run((id) => window.start(id, { video: true }), native.id);
+			} else {
+				await alice.run(() => window.accept({ video: true }));
+			}
+			await alice.run(() => window.state('Connected'));
+			const { seen, ...size } = await alice.run(() => window.numbers(6));
+			await alice.run(() => window.state('Disconnected'));
+			const { stats } = await cli.expect('ended'), { video } = stats;
+			const rising = seen.slice(5).filter((n, i, all) => i > 0 && n > all[i - 1] && n - all[i - 1] < 60).length;
+			check(rising > 20, `numbers seen: ${seen}`);
+			equal([video.codecSent, video.codecReceived], [codec, codec], 'the codecs');
+			check(video.framesShown > 60 && video.fpsReceived > 10, JSON.stringify(video));
+			check(fs.statSync(file).size > 60 * video.widthReceived * video.heightReceived, 'the file of what was seen');
+			return [{ ...size, rising, shown: video.framesShown, fps: video.fpsReceived, freezes: video.freezes, target: video.targetBps }];
+		} finally {
+			await cli.stop();
+			fs.rmSync(file, { force: true });
+		}
+	};
+}
+
 // Descriptions and candidates that make no sense end the call, or are passed over; they harm nobody.
 async function hostile(browser) {
 	const [alice] = await people(browser, ['Alice']), device = await service.device();
@@ -436,6 +467,8 @@ const TESTS = [
 	['the echo bot', echoBot],
 	['the browser calls the native client: each hears the other', withNative('browser')],
 	['the native client calls the browser: each hears the other', withNative('native')],
+	['the browser calls the native client, with VP8 video: each sees the other', videoWithNative('browser', 'VP8')],
+	['the native client calls the browser, with H.264 video: each sees the other', videoWithNative('native', 'H264')],
 	['mute, hold, resume, video, screen', controls],
 	['both start and stop video at the same moment', glare],
 	['rejected: 603', rejected],
@@ -457,6 +490,7 @@ const TESTS = [
 	['Chromium calls Firefox, with video', withFirefox(videoCall, 'chromium', 'firefox')],
 	['Firefox and Chromium: mute, hold, video, screen', withFirefox(controls, 'firefox', 'chromium')],
 	['Firefox calls the native client: each hears the other', withFirefox(withNative('browser', 'tone'), 'firefox')],
+	['Firefox and the native client, with video: each sees the other', withFirefox(videoWithNative('browser', 'VP8'), 'firefox')],
 ];
 
 const server = await serve();

@@ -81,8 +81,8 @@ static void chromium_offers_video(void **state)
 	assert_has(&p.text, "profile-level-id=42001f");
 	assert_has(&p.text, "a=ssrc-group:FID 11 12\r\n");
 	assert_lacks(&p.text, "AV1");
-	assert_ptr_equal(
-		strstr(strstr(sample_str(&p.text), "a=ice-ufrag:") + 1, "a=ice-ufrag:"), NULL);
+	/* Firefox crashes over an m-line without it. */
+	assert_non_null(strstr(strstr(sample_str(&p.text), "m=audio"), "a=setup:active\r\n"));
 	assert_int_equal(p.theirs.video.sent.pt, 96);
 	done(&p);
 }
