@@ -115,9 +115,9 @@ struct callflow_video_stats {
 	uint64_t key_frames_shown;
 	uint64_t frames_dropped; /* that came to nothing, for lack of packets */
 	unsigned width_received, height_received;
-	uint64_t freezes;          /* pictures that stood still for much longer than usual: longer than
-				    * three usual ones, and than 150 ms more than a usual one */
-	uint32_t freeze_ms;        /* all together */
+	uint64_t freezes;   /* pictures that stood still for much longer than usual: longer than
+			     * three usual ones, and than 150 ms more than a usual one */
+	uint32_t freeze_ms; /* all together */
 	uint32_t longest_gap_ms;   /* between two pictures */
 	uint64_t key_frames_asked; /* by us */
 	double fps_received;       /* from the first picture to the last */

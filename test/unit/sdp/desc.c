@@ -62,9 +62,9 @@ static void own_transport_within_a_bundle(void **state)
 	assert_view(desc->media[2].kind, "application");
 	assert_int_equal(desc->media[2].n_codecs, 0);
 	assert_int_equal(desc->media[0].n_ssrcs, 2);
-	assert_int_equal(desc->media[0].codecs[0].feedback,
-		CF_SDP_FB_NACK | CF_SDP_FB_PLI | CF_SDP_FB_FIR | CF_SDP_FB_TRANSPORT_CC |
-			CF_SDP_FB_REMB);
+	assert_int_equal(
+		desc->media[0].codecs[0].feedback, CF_SDP_FB_NACK | CF_SDP_FB_PLI | CF_SDP_FB_FIR |
+							   CF_SDP_FB_TRANSPORT_CC | CF_SDP_FB_REMB);
 	cf_sdp_desc_free(desc);
 }
 
