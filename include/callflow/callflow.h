@@ -222,8 +222,8 @@ struct callflow_video_options {
 
 struct callflow_call_options {
 	struct callflow_audio_options audio;
-	struct callflow_video_options video;
 	enum callflow_ice_transport ice_transport;
+	struct callflow_video_options video;
 };
 
 /** Room for a call id and its terminator. */

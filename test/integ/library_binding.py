@@ -38,8 +38,13 @@ class AudioOptions(c.Structure):
                 ("write", WRITE_FN), ("arg", c.c_void_p)]
 
 
+class VideoOptions(c.Structure):
+    _fields_ = [("in_file", c.c_char_p), ("out_file", c.c_char_p), ("codec", c.c_char_p), ("width", c.c_uint), ("height", c.c_uint),
+                ("fps", c.c_uint), ("max_bitrate_bps", c.c_uint32), ("read", c.c_void_p), ("write", c.c_void_p), ("arg", c.c_void_p)]
+
+
 class CallOptions(c.Structure):
-    _fields_ = [("audio", AudioOptions), ("ice_transport", c.c_int)]
+    _fields_ = [("audio", AudioOptions), ("ice_transport", c.c_int), ("video", VideoOptions)]
 
 
 lib = c.CDLL(str(PROGRAM.parent / "libcallflow.so"))
