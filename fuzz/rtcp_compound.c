@@ -2,6 +2,7 @@
 /* RTCP compounds: every getter on every item; a checked compound iterates without failing. */
 #include "rtp/rtcp.h"
 #include "rtp/stats.h"
+#include "rtp/twcc.h"
 
 #include <stdlib.h>
 
@@ -14,7 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct cf_rtcp_block block;
 	struct cf_rtcp_iter it;
 	struct cf_view v;
+	static struct cf_twcc_entry entries[256];
 	uint16_t seqs[64];
+	uint64_t bps;
+	int told;
 
 	cf_rtcp_iter_init(&it, p, n);
 	while ((more = cf_rtcp_iter_next(&it, &item)) > 0) {
@@ -23,6 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		cf_rtcp_item_cname(&item, item.ssrc, &v);
 		cf_rtcp_item_bye(&item, 1);
 		cf_rtcp_item_nack(&item, seqs, 64);
+		cf_rtcp_item_fir(&item, 1);
+		cf_rtcp_item_remb(&item, 1, &bps);
+		told = cf_rtcp_item_twcc(&item, entries, 256);
+		if (told > 256)
+			abort();
 	}
 	if (good == 0 && more < 0)
 		abort();

@@ -284,7 +284,7 @@ static void end_period(struct cf_video_sender *sender, uint64_t now_us)
 	if (period->frames > 0 && took_us < 2 * PERIOD_US) {
 		double made_bps = (double)period->frame_bytes * 8 * CF_US_PER_S / (double)took_us;
 		double asked_bps = (double)period->asked_bps / period->frames;
-		double now = sender->overshoot * made_bps / asked_bps;
+		double now = made_bps / asked_bps;
 
 		sender->overshoot += (now - sender->overshoot) / 2;
 		sender->overshoot = fmin(fmax(sender->overshoot, 1), OVERSHOOT_MAX);

@@ -104,7 +104,7 @@ static void bad_and_odd(void **state)
 		{CF_EBADMSG, 4, {0x40, 200, 0, 0}},             /* version */
 		{CF_EBADMSG, 8, {0x81, 201, 0, 1, 0, 0, 0, 1}}, /* block missing */
 		{CF_EBADMSG, 8, {0xa0, 201, 0, 1, 0, 0, 0, 0}}, /* padding 0 */
-		{CF_EBADMSG, 8, {0xa0, 201, 0, 1, 0, 0, 0, 3}}, /* not a multiple of 4 */
+		{CF_EBADMSG, 8, {0xa0, 201, 0, 1, 0, 0, 0, 3}}, /* nothing is left of it */
 		{CF_EBADMSG, 8, {0xa0, 201, 0, 1, 0, 0, 0, 8}}, /* more than there is */
 		{CF_EBADMSG, 12, {0x81, 202, 0, 2, 0, 0, 0, 1, 1, 9, 'a', 0}}, /* item overruns */
 		{CF_EBADMSG, 8, {0x81, 203, 0, 0}}, /* BYE without its SSRC */
@@ -119,6 +119,66 @@ static void bad_and_odd(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(cf_rtcp_check(cases[i].p, cases[i].n), cases[i].want);
+}
+
+static struct cf_rtcp_item item_of(const uint8_t *p, size_t n)
+{
+	struct cf_rtcp_item item;
+	struct cf_rtcp_iter it;
+
+	assert_int_equal(cf_rtcp_check(p, n), 0);
+	cf_rtcp_iter_init(&it, p, n);
+	assert_int_equal(cf_rtcp_iter_next(&it, &item), 1);
+	return item;
+}
+
+/* RFC 5104 section 4.3.1.1: entries of an SSRC and a number. */
+static void key_frames_asked_for(void **state)
+{
+	static const uint8_t p[] = {0x84, 206, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0, /* two entries */
+		0, 0, 0, 7, 1, 0, 0, 0, 0, 0, 0, 9, 2, 0, 0, 0};
+	struct cf_rtcp_item item = item_of(p, sizeof(p));
+
+	(void)state;
+	assert_int_equal(item.kind, CF_RTCP_FIR);
+	assert_true(cf_rtcp_item_fir(&item, 7) && cf_rtcp_item_fir(&item, 9));
+	assert_false(cf_rtcp_item_fir(&item, 1));
+	item.body.len = 4; /* cut */
+	assert_false(cf_rtcp_item_fir(&item, 7));
+	item.kind = CF_RTCP_PLI;
+	assert_false(cf_rtcp_item_fir(&item, 7));
+}
+
+/* draft-alvestrand-rmcat-remb-03 section 2.2. */
+static void rates_allowed(void **state)
+{
+	uint8_t p[] = {0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 1, 0x0b, 0xd0,
+		0x90, 0, 0, 0, 7};
+	struct cf_rtcp_item item = item_of(p, sizeof(p));
+	uint64_t bps = 0;
+
+	(void)state;
+	assert_int_equal(item.kind, CF_RTCP_REMB);
+	assert_true(cf_rtcp_item_remb(&item, 7, &bps));
+	assert_int_equal(bps, (0x3d090u) << 2);
+	assert_false(cf_rtcp_item_remb(&item, 8, &bps));
+	p[17] = 0xff; /* more than any rate */
+	assert_true(cf_rtcp_item_remb(&item, 7, &bps) && bps > UINT64_C(1) << 62);
+	p[16] = 2; /* says two, holds one */
+	assert_false(cf_rtcp_item_remb(&item, 8, &bps));
+	p[12] = 'X';
+	assert_false(cf_rtcp_item_remb(&item, 7, &bps));
+}
+
+/* RFC 3550 wants a multiple of 4; Chromium fills up by what is missing. */
+static void filled_up(void **state)
+{
+	static const uint8_t p[] = {0xaf, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0,
+		2, /* transport feedback */
+		0, 9, 0, 1, 0, 0, 1, 0, 0x20, 1, 8, 1};
+
+	(void)state;
+	assert_int_equal(item_of(p, sizeof(p)).body.len, 11);
 }
 
 static void sequence_numbers(void **state)
@@ -224,6 +284,9 @@ int main(void)
 		cmocka_unit_test(compound_there_and_back),
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(bad_and_odd),
+		cmocka_unit_test(key_frames_asked_for),
+		cmocka_unit_test(rates_allowed),
+		cmocka_unit_test(filled_up),
 		cmocka_unit_test(sequence_numbers),
 		cmocka_unit_test(jitter_as_rfc3550),
 		cmocka_unit_test(round_trip_time),
