@@ -210,9 +210,10 @@ typedef void callflow_video_write_fn(const struct callflow_picture *picture, voi
 /* Where a call's video comes from and goes to. All zero: a call without video. With one direction
  * only, the other is refused. For each direction a function wins over a file. */
 struct callflow_video_options {
-	const char *in_file;  /* Y4M with 4:2:0; begins anew at its end */
-	const char *out_file; /* Y4M in the size of the first picture, 30 pictures a second */
-	const char *codec;    /* "VP8" or "H264": the one preferred; NULL: VP8 */
+	const char *in_file; /* Y4M with 4:2:0; begins anew at its end */
+	const char
+		*out_file; /* Y4M in the largest size of the first seconds, 30 pictures a second */
+	const char *codec; /* "VP8" or "H264": the one preferred; NULL: VP8 */
 	unsigned width, height, fps; /* of what read gives; 0: 640, 360, 30 */
 	uint32_t max_bitrate_bps;    /* 0: what suits the size */
 	callflow_video_read_fn *read;

@@ -7,17 +7,23 @@
 #include "media/picture.h"
 #include "media/y4m.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define FILE_FPS 30
 /* A picture that stood still is written again and again; of a longer pause the rest is left out. */
 #define REPEAT_MAX (10 * FILE_FPS)
+#define GROW_MAX (5 * FILE_FPS)
 
 struct cf_video_sink {
 	callflow_video_write_fn *write;
 	void *arg;
 	char *path; /* NULL: no file, or it failed */
 	struct cf_y4m_writer *writer;
+	uint32_t area; /* of its pictures */
 	uint64_t first_us;
 	uint64_t written;        /* pictures in the file */
 	struct cf_picture *last; /* to be written until the next one comes */
@@ -71,16 +77,70 @@ struct cf_video_sink *cf_video_sink_free(struct cf_video_sink *sink)
 	return cf_free(sink);
 }
 
+static int create(struct cf_video_sink *sink, const char *path, const struct cf_picture *size)
+{
+	struct cf_y4m_info info = {
+		.width = size->width, .height = size->height, .rate_num = FILE_FPS, .rate_den = 1};
+
+	sink->area = size->width * size->height;
+	return cf_y4m_create(&sink->writer, path, &info);
+}
+
 static void open_file(struct cf_video_sink *sink, const struct cf_picture *first, uint64_t now_us)
 {
-	struct cf_y4m_info info = {.width = first->width,
-		.height = first->height,
-		.rate_num = FILE_FPS,
-		.rate_den = 1};
-
 	sink->first_us = now_us;
-	if (cf_y4m_create(&sink->writer, sink->path, &info) < 0)
+	if (create(sink, sink->path, first) < 0)
 		close_file(sink);
+}
+
+/* Writes all pictures of a reader; takes the reader. */
+static int copy(
+	struct cf_video_sink *sink, struct cf_y4m_reader *reader, struct cf_picture *picture)
+{
+	int n = picture ? 1 : CF_ENOMEM;
+
+	while (n > 0 && (n = cf_y4m_read(reader, picture)) > 0)
+		n = cf_y4m_write(sink->writer, picture) < 0 ? CF_EIO : 1;
+	cf_y4m_close(reader);
+	cf_picture_unref(picture);
+	return n;
+}
+
+/* The file anew, in the size of this picture: it has to be a file that can be read and replaced. */
+static int rewrite(struct cf_video_sink *sink, const char *beside, const struct cf_picture *size)
+{
+	struct cf_y4m_reader *reader;
+	struct cf_y4m_info info;
+	char why[64];
+	int err = cf_y4m_finish(sink->writer);
+
+	sink->writer = NULL;
+	if (err || (err = cf_y4m_open(&reader, sink->path, &info, why, sizeof(why))))
+		return err;
+	err = create(sink, beside, size);
+	if (err) {
+		cf_y4m_close(reader);
+		return err;
+	}
+	err = copy(sink, reader, cf_picture_new(info.width, info.height));
+	return err ? err : rename(beside, sink->path);
+}
+
+/* Calls begin with small pictures: a file that has only begun takes over the size of larger ones.
+ */
+static void follow_size(struct cf_video_sink *sink, const struct cf_picture *picture)
+{
+	char beside[PATH_MAX];
+	struct stat st;
+
+	if (!sink->writer || picture->width * picture->height <= sink->area ||
+		sink->written > GROW_MAX || stat(sink->path, &st) < 0 || !S_ISREG(st.st_mode) ||
+		snprintf(beside, sizeof(beside), "%s.larger", sink->path) >= (int)sizeof(beside))
+		return;
+	if (rewrite(sink, beside, picture) != 0) {
+		unlink(beside);
+		close_file(sink);
+	}
 }
 
 /* A file has a steady rate: what stands still is repeated, what comes too quickly is left out. */
@@ -90,6 +150,7 @@ static void keep(struct cf_video_sink *sink, struct cf_picture *picture, uint64_
 
 	if (!sink->writer)
 		open_file(sink, picture, now_us);
+	follow_size(sink, picture);
 	if (!sink->writer)
 		return;
 	due = (now_us - sink->first_us) * FILE_FPS / CF_US_PER_S;

@@ -94,6 +94,15 @@ def write_y4m(path, frames, header=b"YUV4MPEG2 W%d H%d F25:1 C420jpeg\n" % SIZE)
             file.write(b"FRAME\n" + luma.tobytes() + bytes([128]) * (width * height // 2))
 
 
+def begins_small(daemon, folder):
+    """pictures that begin small and grow: the file has the large ones, and the small ones before them"""
+    _, b = pair(daemon, folder, ("--video-in", "pattern", "--video-size", "960x540@30"), ("--video-out", "b.y4m"))
+    sizes = {luma.shape for luma in picture.read(f"{folder}/b.y4m")}
+    assert (b["widthReceived"], sizes) == (960, {(540, 960)}), (b, sizes)
+    sees(f"{folder}/b.y4m", b)
+    assert os.listdir(folder) == ["b.y4m"]
+
+
 def from_file(daemon, folder):
     """a file of 25 pictures a second, played again from its beginning"""
     write_y4m(f"{folder}/in.y4m", 20)
@@ -124,7 +133,7 @@ def disk_full(daemon, folder):
     assert a["framesShown"] > 60, a
 
 
-TESTS = [both_ways, h264, callee_prefers, one_way, without, relayed, from_file, bad_input, disk_full]
+TESTS = [both_ways, h264, callee_prefers, one_way, without, relayed, begins_small, from_file, bad_input, disk_full]
 
 
 def main():

@@ -325,7 +325,7 @@ function videoWithNative(placedBy, codec) {
 			check(rising > 20, `numbers seen: ${seen}`);
 			equal([video.codecSent, video.codecReceived], [codec, codec], 'the codecs');
 			check(video.framesShown > 60 && video.fpsReceived > 10, JSON.stringify(video));
-			check(fs.statSync(file).size > 60 * video.widthReceived * video.heightReceived, 'the file of what was seen');
+			check(fs.statSync(file).size > 60 * video.widthReceived * video.heightReceived, `the file of what was seen: ${fs.statSync(file).size} bytes, ${JSON.stringify(video)}`);
 			return [{ ...size, rising, shown: video.framesShown, fps: video.fpsReceived, freezes: video.freezes, target: video.targetBps }];
 		} finally {
 			await cli.stop();

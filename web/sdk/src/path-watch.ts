@@ -5,12 +5,16 @@ import { pathOf, reportOf, type CallPath } from './path-report.js';
 import type { Schemas } from './service.js';
 
 const LOOK_MS = 1000;
+/* Checks may overtake the candidate they come from: until it is told, its address seems to be one that nobody knew. */
+const UNTOLD_MS = 200;
+const UNTOLD_LOOKS = 4;
 
 /** Looks at the call's path once a second, and reports it to the service: first, and when it is another one. */
 export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }> {
 	#path: CallPath | undefined;
 	#timer: ReturnType<typeof setInterval> | undefined;
 	#begun = Date.now();
+	#looks = 0;
 
 	constructor(private readonly call: Call) {
 		super();
@@ -39,6 +43,10 @@ export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }
 		const path = stats && pathOf(stats), before = this.#path;
 		if (!path || this.call.state === 'Disconnected')
 			return;
+		if (!before && path.remote.type === 'prflx' && this.#looks++ < UNTOLD_LOOKS) {
+			setTimeout(() => void this.#look(), UNTOLD_MS);
+			return;
+		}
 		this.#path = path;
 		if (before && same(before, path))
 			return;

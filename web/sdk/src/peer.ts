@@ -22,6 +22,9 @@ const BATCH_MS = 20;
 const EARLY_MAX = 256;
 const ANSWER_MS = 12_000;
 const CONFLICT_MS = 1500;
+/* A call begins with small pictures: the first one, which is sent whole and at a careful rate, is there sooner. */
+const SMALL_BY = 2;
+const SMALL_MS = 1000;
 
 /**
  * One media connection: the browser's RTCPeerConnection with negotiation around it. All steps that
@@ -42,6 +45,7 @@ export class Peer {
 	#needed = false;
 	#notBefore = 0;
 	#relayErrors = false;
+	#isSmall = true;
 	/* What goes out, or is about to: descriptions need not wait for a camera to open. */
 	readonly #wanted: Record<Media, boolean> = { audio: true, camera: false, screen: false };
 	readonly #sending: Record<Media, MediaStreamTrack | undefined> = { audio: undefined, camera: undefined, screen: undefined };
@@ -49,7 +53,11 @@ export class Peer {
 	constructor(config: RTCConfiguration, private readonly callbacks: PeerCallbacks) {
 		const pc = this.#pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', ...config });
 		pc.onicecandidate = ({ candidate }) => this.#onCandidate(candidate);
-		pc.onconnectionstatechange = () => callbacks.state(pc.connectionState);
+		pc.onconnectionstatechange = () => {
+			if (pc.connectionState === 'connected' && this.#isSmall)
+				setTimeout(() => void this.#grow(), SMALL_MS);
+			callbacks.state(pc.connectionState);
+		};
 		pc.onnegotiationneeded = () => this.#negotiate();
 		pc.onicecandidateerror = ({ url }) => { this.#relayErrors ||= /^turns?:/.test(url); };
 		pc.ontrack = () => callbacks.mediaChanged();
@@ -59,9 +67,13 @@ export class Peer {
 
 	/** The first offer; nothing is gathered before begin(). */
 	async createOffer(): Promise<RTCSessionDescriptionInit> {
+		/* Each m-line costs both sides time: that of the screen comes with the screen. */
 		for (const media of ['audio', 'camera', 'screen'] as const) {
 			const track = this.#sending[media];
-			const transceiver = this.#pc.addTransceiver(media === 'audio' ? 'audio' : 'video', { direction: this.#direction(media) });
+			if (media === 'screen' && !this.#wanted.screen)
+				continue;
+			const transceiver = this.#pc.addTransceiver(media === 'audio' ? 'audio' : 'video',
+				{ direction: this.#direction(media), ...media === 'camera' && { sendEncodings: [{ scaleResolutionDownBy: SMALL_BY }] } });
 			if (track)
 				await transceiver.sender.replaceTrack(track);
 		}
@@ -77,13 +89,15 @@ export class Peer {
 		});
 	}
 
-	/** The answer to the first offer of the other side. */
+	/** The answer to the first offer of the other side; it may go out before it is in force here. */
 	async createAnswer(offer: string): Promise<string> {
 		await this.#pc.setRemoteDescription({ type: 'offer', sdp: offer });
 		await this.#apply();
-		await this.#pc.setLocalDescription();
+		await this.#scale(1, SMALL_BY);
+		const answer = await this.#pc.createAnswer();
+		void this.#enqueue(() => this.#pc.setLocalDescription(answer));
 		void this.#enqueue(() => this.#takeEarly());
-		return this.#pc.localDescription?.sdp ?? '';
+		return answer.sdp ?? '';
 	}
 
 	/** The call has an id: candidates may go. */
@@ -210,6 +224,21 @@ export class Peer {
 		if (this.#hold)
 			return 'inactive';
 		return media === 'audio' || this.#wanted[media] ? 'sendrecv' : 'recvonly';
+	}
+
+	/* Pictures of the camera, from one scale to another; what the application has set stays. */
+	async #scale(from: number, to: number): Promise<void> {
+		const sender = this.transceiver('camera')?.sender, parameters = sender?.getParameters(), encoding = parameters?.encodings[0];
+		if (!sender || !parameters || !encoding || (encoding.scaleResolutionDownBy ?? 1) !== from)
+			return;
+		encoding.scaleResolutionDownBy = to;
+		await sender.setParameters(parameters).catch(() => undefined); /* as large as ever, then */
+	}
+
+	async #grow(): Promise<void> {
+		this.#isSmall = false;
+		if (this.#pc.signalingState !== 'closed')
+			await this.#scale(SMALL_BY, 1);
 	}
 
 	/** Steps after one another; one that fails does not stop the next. Whether it went well. */
