@@ -332,23 +332,29 @@ uint64_t cf_video_sender_deadline_us(const struct cf_video_sender *sender)
 
 /* Reports of the peer */
 
+static void put_again(struct cf_video_sender *sender, uint16_t seq, size_t len)
+{
+	(void)!cf_pacer_put(sender->pacer, CF_PACER_RETRANSMISSION,
+		(uint32_t)(len + CF_RTX_HEADER_LEN + OVERHEAD), AGAIN | seq);
+}
+
 static void on_nack(
 	struct cf_video_sender *sender, const struct cf_rtcp_item *item, uint64_t now_us)
 {
 	uint32_t rtt_us = sender->rtp.rtt_us > 0 ? (uint32_t)sender->rtp.rtt_us : 0;
+	bool twice = sender->opts.rtx_pt && sender->rtp.peer_fraction >= TWICE_LOSS;
 	uint16_t seqs[NACKS_MAX];
 	size_t n = cf_rtcp_item_nack(item, seqs, NACKS_MAX);
-	int times = sender->opts.rtx_pt && sender->rtp.peer_fraction >= TWICE_LOSS ? 2 : 1;
 	struct cf_view packet;
 
 	sender->stats.nacks += n;
-	for (size_t i = 0; i < n; i++)
-		for (int k = 0; k < times && (k > 0 || cf_rtp_history_get(sender->history, seqs[i],
-							       rtt_us, now_us, &packet));
-			k++)
-			(void)!cf_pacer_put(sender->pacer, CF_PACER_RETRANSMISSION,
-				(uint32_t)(packet.len + CF_RTX_HEADER_LEN + OVERHEAD),
-				AGAIN | seqs[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (!cf_rtp_history_get(sender->history, seqs[i], rtt_us, now_us, &packet))
+			continue;
+		put_again(sender, seqs[i], packet.len);
+		if (twice)
+			put_again(sender, seqs[i], packet.len);
+	}
 }
 
 static void on_feedback(

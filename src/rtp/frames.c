@@ -407,11 +407,9 @@ static bool take(struct cf_frames *frames, uint16_t end, struct cf_frame *ret_fr
 	bool padding = slot_of(frames, frames->head)->len == 0;
 	bool whole = !padding && assemble(frames, end, ret_frame);
 
-	if (padding) {
-		move_head(frames, (uint16_t)(end + 1));
-		return false;
-	}
 	move_head(frames, (uint16_t)(end + 1));
+	if (padding)
+		return false;
 	if (!whole || (frames->need_key && !ret_frame->key)) {
 		frames->stats.dropped++;
 		if (!whole)
