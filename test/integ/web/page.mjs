@@ -26,7 +26,15 @@ async function signIn(page, name) {
 	return page;
 }
 
-const inCall = (page) => page.waitForFunction(() => /^\d+:\d\d/.test(document.getElementById('call-state').textContent));
+// Waits for what a function in the page finds; a failure says what it was, and where the page stands.
+async function until(page, what, test, arg) {
+	await page.waitForFunction(test, arg).catch(async (error) => {
+		const stands = await page.evaluate(() => ['call-state', 'path-words', 'warnings'].map((id) => document.getElementById(id)?.textContent).join(' | '));
+		throw new Error(`no ${what} (${stands}): ${error.message}`);
+	});
+}
+
+const inCall = (page) => until(page, 'call', () => /^\d+:\d\d/.test(document.getElementById('call-state').textContent));
 const playing = (page) => page.waitForFunction(() => [...document.querySelectorAll('#remote video')].some((v) => v.videoWidth > 0 && v.currentTime > 0.3));
 
 async function videoCall(browser) {
@@ -117,13 +125,13 @@ async function accessible(browser) {
 async function inert(browser) {
 	const name = '<img src=x onerror="window.pwned=1"><script>pwned=2</script>';
 	const alice = await signIn(await open(browser), name), bob = await signIn(await open(browser), 'Bob');
-	await bob.waitForFunction((n) => [...document.querySelectorAll('.who')].some((who) => who.firstChild.textContent === n), name);
+	await until(bob, 'name', (n) => [...document.querySelectorAll('.who')].some((who) => who.firstChild.textContent === n), name);
 	await alice.click('button[aria-label="Call Bob"]');
 	await bob.waitForSelector('#incoming[open]');
 	await bob.click('#accept');
 	await inCall(bob);
 	await bob.click('#details');
-	await bob.waitForFunction(() => document.getElementById('picture').naturalWidth > 300);
+	await until(bob, 'picture', () => document.getElementById('picture').naturalWidth > 300);
 	equal(await bob.textContent('#call-title'), name, 'the name');
 	equal(await bob.evaluate(() => [window.pwned, localStorage.length, document.cookie, document.querySelectorAll('main img[src=x]').length]),
 		[null, 0, '', 0], 'what became of it');
@@ -132,6 +140,22 @@ async function inert(browser) {
 	await bob.reload();
 	await bob.waitForSelector('#lobby:not([hidden])');
 	equal(await bob.textContent('#my-name'), 'Bob', 'who is signed in behind a reload');
+}
+
+// Media is there long before the answer to accept() is: the page shows the call all the same.
+async function slowService(browser) {
+	const alice = await signIn(await open(browser), 'Alice'), bob = await signIn(await open(browser), 'Bob');
+	await bob.route('**/calls/*:accept', async (route) => {
+		const response = await route.fetch();
+		await new Promise((resolve) => { setTimeout(resolve, 2000); });
+		await route.fulfill({ response });
+	});
+	await alice.click('button[aria-label="Call Bob"]');
+	await bob.waitForSelector('#incoming[open]');
+	await bob.click('#accept');
+	await Promise.all([inCall(alice), inCall(bob)]);
+	await bob.click('#hang-up');
+	await alice.waitForSelector('#last-call:not([hidden])');
 }
 
 // The microphone is refused: the call goes on, and the page says that nobody hears.
@@ -164,6 +188,7 @@ const TESTS = [
 	['by keyboard alone', keyboard],
 	['no violation that axe finds, nothing too wide: light, dark, large, small', accessible],
 	['names are inert, secrets stay in the tab', inert],
+	['media is there before the service has answered', slowService],
 	['a refused microphone is told, the call goes on', refusedMicrophone],
 	['a call to nobody says why it ended', nobodyThere],
 ];

@@ -44,6 +44,8 @@ export class CallView {
 		this.#showState();
 		void this.#showLocal();
 		document.addEventListener('keydown', this.#onKey);
+		/* It may have gone on before anybody listened: media can be there before accept() knows. */
+		queueMicrotask(() => this.#onState());
 	}
 
 	/** Another camera was chosen. */
