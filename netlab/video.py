@@ -47,9 +47,7 @@ def all_cases():
                                    ("lossy", "public", Bar(20, 0.05, 1), False), ("slow", "lossy", Bar(15, 0.1, 1.5), False),
                                    ("only-443", "port-restricted", Bar(), False)):
             case = pair(a, b)
-            yield Look(**{key: getattr(case, key) for key in case.__dataclass_fields__} |
-                       {"name": f"{codec.lower()}-{case.name}", "options": (), "telling": telling and codec == "VP8"},
-                       codec=codec, bar=bar)
+            yield Look(f"{codec.lower()}-{case.name}", case.a, case.b, case.path, telling=telling and codec == "VP8", codec=codec, bar=bar)
 
 
 class Cinema(calls.Desk):

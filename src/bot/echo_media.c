@@ -143,7 +143,6 @@ static void send_report(struct cf_timer *timer, void *arg)
 {
 	struct echo_media *media = arg;
 	uint64_t now_us = cf_loop_now_us(media->loop);
-	struct cf_rtcp_sender_info info;
 	struct cf_rtcp_block block;
 	struct cf_wire_writer w;
 	uint8_t packet[CF_PEER_PACKET_MAX];
@@ -152,11 +151,8 @@ static void send_report(struct cf_timer *timer, void *arg)
 	cf_wire_writer_init(&w, packet, sizeof(packet) - 64);
 	if (media->source.started)
 		cf_rtp_source_block(&media->source, now_us, &block);
-	if (cf_rtp_sender_info(&media->sender, now_us, &info))
-		cf_rtcp_write_sr(&w, media->sender.ssrc, &info, &block, media->source.started);
-	else
-		cf_rtcp_write_rr(&w, media->sender.ssrc, &block, media->source.started);
-	cf_rtcp_write_sdes(&w, media->sender.ssrc, media->session.cname);
+	cf_rtp_sender_write_report(&media->sender, media->source.started ? &block : NULL,
+		media->session.cname, now_us, &w);
 	if (!w.err)
 		(void)!cf_peer_send_rtcp(media->peer, packet, w.len, sizeof(packet));
 	(void)!cf_timer_after(&media->report, media->loop, REPORT_US, send_report, media);

@@ -187,19 +187,14 @@ static void send_frame(struct cf_audio *audio, uint64_t now_us)
 
 static void send_report(struct cf_audio *audio, uint64_t now_us)
 {
-	const struct cf_rtp_sender *rtp = cf_media_sender_rtp(audio->sender);
-	struct cf_rtcp_sender_info info;
 	struct cf_rtcp_block block;
 	struct cf_wire_writer w;
 	uint8_t packet[PACKET_CAP];
-	size_t n_blocks = cf_media_receiver_block(audio->receiver, now_us, &block) ? 1 : 0;
+	bool received = cf_media_receiver_block(audio->receiver, now_us, &block);
 
 	cf_wire_writer_init(&w, packet, PACKET_CAP - 64);
-	if (cf_rtp_sender_info(rtp, now_us, &info))
-		cf_rtcp_write_sr(&w, rtp->ssrc, &info, &block, n_blocks);
-	else
-		cf_rtcp_write_rr(&w, rtp->ssrc, &block, n_blocks);
-	cf_rtcp_write_sdes(&w, rtp->ssrc, audio->cname);
+	cf_rtp_sender_write_report(cf_media_sender_rtp(audio->sender), received ? &block : NULL,
+		audio->cname, now_us, &w);
 	if (!w.err)
 		audio->callbacks.rtcp(packet, w.len, sizeof(packet), audio->arg);
 }

@@ -71,10 +71,16 @@ static int open_media(struct request *request)
 	return err ? err : cf_video_new(&request->video, &request->options->video);
 }
 
-static void close_media(struct request *request)
+/* What fn has not taken over is closed again. */
+static int run_with_media(void (*fn)(void *arg), struct request *request)
 {
+	int err = open_media(request);
+
+	if (!err)
+		err = run(fn, request);
 	cf_audio_free(request->audio);
 	cf_video_free(request->video);
+	return err;
 }
 
 static void take_media(struct client_call *call, struct request *request)
@@ -104,16 +110,11 @@ int callflow_call(struct callflow_client *client, const char *target,
 	const struct callflow_call_options *options)
 {
 	struct request request = {.client = client, .text = target, .options = options};
-	int err;
 
 	cf_client_why_set("%s", "");
 	if (!client || !target || !*target || !options_valid(options))
 		return CF_EINVAL;
-	err = open_media(&request);
-	if (!err)
-		err = run(do_call, &request);
-	close_media(&request);
-	return err;
+	return run_with_media(do_call, &request);
 }
 
 static int accept_one(struct client_call *call, struct request *request)
@@ -137,16 +138,11 @@ int callflow_accept(struct callflow_client *client, const char *call_id,
 	const struct callflow_call_options *options)
 {
 	struct request request = {.client = client, .call_id = call_id, .options = options};
-	int err;
 
 	cf_client_why_set("%s", "");
 	if (!client || !call_id || !options_valid(options))
 		return CF_EINVAL;
-	err = open_media(&request);
-	if (!err)
-		err = run(do_accept, &request);
-	close_media(&request);
-	return err;
+	return run_with_media(do_accept, &request);
 }
 
 static int reject_one(struct client_call *call, struct request *request)

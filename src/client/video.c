@@ -60,7 +60,6 @@ struct cf_video {
 	void *arg;
 	char cname[CNAME_MAX];
 	enum cf_video_codec prefer;
-	bool wants_out; /* pictures of the peer are of use */
 	bool send, recv;
 	/* Sending */
 	struct cf_video_source *source; /* NULL: nothing to send */
@@ -76,7 +75,7 @@ struct cf_video {
 	uint64_t frames_skipped;
 	unsigned width_sent, height_sent;
 	/* Receiving */
-	struct cf_video_sink *sink;
+	struct cf_video_sink *sink; /* NULL: pictures of the peer are of no use */
 	struct cf_pool *screen;
 	struct cf_video_receiver *receiver; /* NULL until agreed */
 	struct show shows[SHOWS_MAX];
@@ -124,7 +123,7 @@ static int open_ends(struct cf_video *video, const struct callflow_video_options
 		err = cf_video_source_new(&video->source, options);
 	if (!err && options->out_file && !options->write)
 		err = try_file(options->out_file);
-	if (!err && video->wants_out)
+	if (!err && (options->out_file || options->write))
 		err = cf_video_sink_new(&video->sink, options);
 	if (!err && video->source && !(video->camera = cf_pool_new("camera", 1, 1)))
 		err = CF_ENOMEM;
@@ -144,7 +143,6 @@ int cf_video_new(struct cf_video **ret_video, const struct callflow_video_option
 	video = cf_alloc(sizeof(*video));
 	if (!video)
 		return CF_ENOMEM;
-	video->wants_out = options->out_file || options->write;
 	video->prefer = CF_VIDEO_CODECS;
 	for (size_t i = 0; i < SHOWS_MAX; i++) {
 		video->shows[i].video = video;
@@ -202,7 +200,7 @@ void cf_video_local(const struct cf_video *video, struct cf_sdp_local_video *loc
 	local->on = true;
 	local->prefer = video->prefer;
 	local->direction =
-		(video->source ? CF_SDP_SENDONLY : 0) | (video->wants_out ? CF_SDP_RECVONLY : 0);
+		(video->source ? CF_SDP_SENDONLY : 0) | (video->sink ? CF_SDP_RECVONLY : 0);
 }
 
 /* Sending */
@@ -392,19 +390,15 @@ static uint32_t rtt_us(const struct cf_video *video)
 
 static void send_report(struct cf_video *video, uint64_t now_us)
 {
-	struct cf_rtcp_sender_info info;
+	const struct cf_rtp_sender silent = {.ssrc = video->ssrc};
 	struct cf_rtcp_block block;
 	struct cf_wire_writer w;
 	uint8_t packet[PACKET_CAP];
-	size_t n_blocks =
-		video->receiver && cf_video_receiver_block(video->receiver, now_us, &block);
+	bool received = video->receiver && cf_video_receiver_block(video->receiver, now_us, &block);
 
 	cf_wire_writer_init(&w, packet, PACKET_CAP - 64);
-	if (video->sender && cf_rtp_sender_info(cf_video_sender_rtp(video->sender), now_us, &info))
-		cf_rtcp_write_sr(&w, video->ssrc, &info, &block, n_blocks);
-	else
-		cf_rtcp_write_rr(&w, video->ssrc, &block, n_blocks);
-	cf_rtcp_write_sdes(&w, video->ssrc, video->cname);
+	cf_rtp_sender_write_report(video->sender ? cf_video_sender_rtp(video->sender) : &silent,
+		received ? &block : NULL, video->cname, now_us, &w);
 	if (video->receiver)
 		cf_video_receiver_feedback(video->receiver, &w, rtt_us(video), now_us);
 	if (!w.err)
@@ -503,7 +497,7 @@ int cf_video_agree(struct cf_video *video, struct cf_loop *loop, const struct cf
 	video->recv = with->on && with->recv;
 	if (video->send && (!video->sender || with->sent.pt != video->sent.pt))
 		err = make_sender(video, with, local);
-	if (!err && with->on && video->wants_out && !video->receiver)
+	if (!err && with->on && video->sink && !video->receiver)
 		err = make_receiver(video, with);
 	if (err || !with->on)
 		return err;

@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#define CLOCK 90000
 /* Arrival times go back at most so late: the sender's estimate wants them fresh (the draft says 50
  * to 250 ms). */
 #define FEEDBACK_US (50 * CF_US_PER_MS)
@@ -94,7 +93,7 @@ static void follow(struct cf_video_receiver *receiver, const struct cf_rtp_packe
 	enum cf_video_codec codec)
 {
 	if (!receiver->started || receiver->source.ssrc != packet->ssrc)
-		cf_rtp_source_init(&receiver->source, packet->ssrc, CLOCK);
+		cf_rtp_source_init(&receiver->source, packet->ssrc, CF_VIDEO_CLOCK);
 	if (codec != receiver->codec)
 		cf_frames_reset(receiver->frames, codec);
 	receiver->started = true;

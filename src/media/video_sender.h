@@ -21,7 +21,6 @@
 
 struct cf_video_sender;
 
-#define CF_VIDEO_CLOCK 90000
 #define CF_VIDEO_PACKET_MAX 1200 /* RTP packet before SRTP: fits through relays and tunnels */
 #define CF_VIDEO_MAX_MID 16
 

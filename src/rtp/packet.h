@@ -18,9 +18,6 @@
 #define CF_RTP_MAX_EXT_ITEMS 8 /* that we write into one packet */
 #define CF_RTP_LEVEL_SILENCE 127
 
-#define CF_RTP_URI_AUDIO_LEVEL "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-#define CF_RTP_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
-
 /* A parsed packet; its views borrow the packet's bytes. */
 struct cf_rtp_packet {
 	bool marker;

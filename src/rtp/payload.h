@@ -17,6 +17,10 @@
 
 enum cf_video_codec { CF_VIDEO_VP8, CF_VIDEO_H264, CF_VIDEO_CODECS };
 
+/* RTP clock of all of them and of their repetitions: RFC 7741 section 6.1, RFC 6184 section 8.1,
+ * RFC 4588 section 4. */
+#define CF_VIDEO_CLOCK 90000
+
 /** "VP8", "H264" as in SDP. */
 const char *cf_video_codec_name(enum cf_video_codec codec);
 

@@ -38,6 +38,19 @@ bool cf_rtp_sender_info(
 	return true;
 }
 
+void cf_rtp_sender_write_report(const struct cf_rtp_sender *sender,
+	const struct cf_rtcp_block *block, const char *cname, uint64_t now_us,
+	struct cf_wire_writer *w)
+{
+	struct cf_rtcp_sender_info info;
+
+	if (cf_rtp_sender_info(sender, now_us, &info))
+		cf_rtcp_write_sr(w, sender->ssrc, &info, block, block ? 1 : 0);
+	else
+		cf_rtcp_write_rr(w, sender->ssrc, block, block ? 1 : 0);
+	cf_rtcp_write_sdes(w, sender->ssrc, cname);
+}
+
 bool cf_rtp_sender_report(
 	struct cf_rtp_sender *sender, const struct cf_rtcp_block *block, uint64_t now_us)
 {

@@ -45,6 +45,12 @@ uint16_t cf_rtp_sender_next(
 bool cf_rtp_sender_info(
 	const struct cf_rtp_sender *sender, uint64_t now_us, struct cf_rtcp_sender_info *ret_info);
 
+/** Writes the beginning of a compound: SR or, when nothing was sent, RR, with the block of what we
+ * receive (NULL: none), and the CNAME (RFC 3550 section 6.1). */
+void cf_rtp_sender_write_report(const struct cf_rtp_sender *sender,
+	const struct cf_rtcp_block *block, const char *cname, uint64_t now_us,
+	struct cf_wire_writer *w);
+
 /** Takes in a report block; ignored when it is about another SSRC (false). */
 bool cf_rtp_sender_report(
 	struct cf_rtp_sender *sender, const struct cf_rtcp_block *block, uint64_t now_us);

@@ -15,9 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CF_RTP_URI_TRANSPORT_CC \
-	"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-
 /* Packets remembered between two feedbacks; older ones are forgotten. Power of two. */
 #define CF_TWCC_WINDOW 1024u
 /* Packets that one feedback can tell of at most; the rest goes in the next one. */

@@ -200,10 +200,10 @@ static int on_fmtp(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 }
 
 const struct cf_sdp_feedback cf_sdp_feedbacks[CF_SDP_FEEDBACKS] = {
+	{"transport-cc", "", CF_SDP_FB_TRANSPORT_CC},
 	{"nack", "", CF_SDP_FB_NACK},
 	{"nack", "pli", CF_SDP_FB_PLI},
 	{"ccm", "fir", CF_SDP_FB_FIR},
-	{"transport-cc", "", CF_SDP_FB_TRANSPORT_CC},
 	{"goog-remb", "", CF_SDP_FB_REMB},
 };
 

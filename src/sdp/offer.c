@@ -166,7 +166,7 @@ static void put_line(struct cf_sdp_writer *w, const struct cf_sdp_local *local,
 		cf_sdp_put_view(w, "a=mid:", line->mid);
 	if (line->bundle_only)
 		cf_sdp_put(w, "a=bundle-only");
-	/* RFC 9143 section 7.1.3 wants these in the tagged m-line only. Firefox 102 to 128 crash
+	/* RFC 9143 section 7.1.3 wants these in the tagged m-line only. Firefox 153 crashes
 	 * over an m-line without a=setup; browsers themselves write them everywhere. */
 	put_transport(w, local, plan->setup);
 	if (line->ext_level)
@@ -211,10 +211,7 @@ static void put_codecs(
 	cf_sdp_put(w, "a=rtpmap:%d opus/48000/2", plan->opus); /* RFC 7587 section 7: always 2 */
 	cf_sdp_put(w, "a=fmtp:%d minptime=10;useinbandfec=1%s%s", plan->opus,
 		local->dtx ? ";usedtx=1" : "", bitrate);
-	if (plan->feedback & CF_SDP_FB_TRANSPORT_CC)
-		cf_sdp_put(w, "a=rtcp-fb:%d transport-cc", plan->opus);
-	if (plan->feedback & CF_SDP_FB_NACK)
-		cf_sdp_put(w, "a=rtcp-fb:%d nack", plan->opus);
+	cf_sdp_put_feedback(w, plan->opus, plan->feedback);
 	if (plan->event_48000 >= 0) {
 		cf_sdp_put(w, "a=rtpmap:%d telephone-event/48000", plan->event_48000);
 		cf_sdp_put(w, "a=fmtp:%d 0-15", plan->event_48000);

@@ -58,6 +58,9 @@ struct cf_sdp_writer {
 void cf_sdp_put(struct cf_sdp_writer *w, const char *format, ...) CF_PRINTF(2, 3);
 void cf_sdp_put_view(struct cf_sdp_writer *w, const char *name, struct cf_view text);
 
+/** "a=rtcp-fb" lines of a payload type. */
+void cf_sdp_put_feedback(struct cf_sdp_writer *w, int pt, unsigned feedback);
+
 /* A video codec as we write it. */
 struct cf_sdp_video_format {
 	struct cf_sdp_agreed_codec codec;

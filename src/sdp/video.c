@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLOCK 90000 /* RFC 7741 section 6.1, RFC 6184 section 8.1, RFC 4588 section 4 */
 /* Constrained baseline, level 3.1: what every browser decodes. The level limits nobody: asymmetry
  * is allowed (RFC 6184 section 8.1). */
 #define PROFILE "42e01f"
@@ -30,7 +29,7 @@ static bool h264_fits(const struct cf_sdp_codec *codec)
 /* Whether it is a codec of ours, and which. */
 static bool known(const struct cf_sdp_codec *codec, enum cf_video_codec *ret_codec)
 {
-	if (codec->rate != CLOCK)
+	if (codec->rate != CF_VIDEO_CLOCK)
 		return false;
 	if (cf_view_is_nocase(codec->name, cf_video_codec_name(CF_VIDEO_VP8)))
 		*ret_codec = CF_VIDEO_VP8;
@@ -50,7 +49,7 @@ static uint8_t rtx_of(const struct cf_sdp_media *media, uint8_t pt)
 		struct cf_view apt = cf_sdp_fmtp_param(codec->fmtp, "apt");
 		uint64_t n;
 
-		if (cf_view_is_nocase(codec->name, "rtx") && codec->rate == CLOCK &&
+		if (cf_view_is_nocase(codec->name, "rtx") && codec->rate == CF_VIDEO_CLOCK &&
 			cf_text_u64((const char *)apt.p, apt.len, &n) == 0 && n == pt)
 			return codec->pt;
 	}
@@ -179,6 +178,14 @@ void cf_sdp_video_pts(const struct cf_sdp_video_format *formats, size_t n, char 
 	}
 }
 
+void cf_sdp_put_feedback(struct cf_sdp_writer *w, int pt, unsigned feedback)
+{
+	for (size_t i = 0; i < CF_SDP_FEEDBACKS; i++)
+		if (feedback & cf_sdp_feedbacks[i].bit)
+			cf_sdp_put(w, "a=rtcp-fb:%d %s%s%s", pt, cf_sdp_feedbacks[i].what,
+				*cf_sdp_feedbacks[i].more ? " " : "", cf_sdp_feedbacks[i].more);
+}
+
 void cf_sdp_put_video_formats(
 	struct cf_sdp_writer *w, const struct cf_sdp_video_format *formats, size_t n)
 {
@@ -189,19 +196,15 @@ void cf_sdp_put_video_formats(
 			format->profile.len ? format->profile : cf_view_str(PROFILE);
 
 		cf_sdp_put(w, "a=rtpmap:%d %s/%d", pt, cf_video_codec_name(format->codec.codec),
-			CLOCK);
+			CF_VIDEO_CLOCK);
 		if (format->codec.codec == CF_VIDEO_H264)
 			cf_sdp_put(w,
 				"a=fmtp:%d level-asymmetry-allowed=1;packetization-mode=1;"
 				"profile-level-id=%.*s",
 				pt, CF_SDP_ARG(profile));
-		for (size_t k = 0; k < CF_SDP_FEEDBACKS; k++)
-			if (format->feedback & cf_sdp_feedbacks[k].bit)
-				cf_sdp_put(w, "a=rtcp-fb:%d %s%s%s", pt, cf_sdp_feedbacks[k].what,
-					*cf_sdp_feedbacks[k].more ? " " : "",
-					cf_sdp_feedbacks[k].more);
+		cf_sdp_put_feedback(w, pt, format->feedback);
 		if (rtx) {
-			cf_sdp_put(w, "a=rtpmap:%d rtx/%d", rtx, CLOCK);
+			cf_sdp_put(w, "a=rtpmap:%d rtx/%d", rtx, CF_VIDEO_CLOCK);
 			cf_sdp_put(w, "a=fmtp:%d apt=%d", rtx, pt);
 		}
 	}

@@ -276,62 +276,52 @@ async function inert(browser) {
 	equal(await bob.run(() => [window.pwned, window.call.remoteParticipants[0].isMuted]), [null, false], 'what was executed');
 }
 
-// A call between a browser and the native client, placed by one of them: each side hears what the other one said.
-function withNative(placedBy, says = 'speech') {
-	return async (browser) => {
-		const [alice] = await people(browser, ['Alice']), native = await newUser();
-		const sent = speech(path.join(folder, 'sent.wav'), 7, 12), got = path.join(folder, 'got.wav');
-		const sound = ['--audio-in', sent, '--audio-out', got, '--duration', '8'];
-		const cli = placedBy === 'browser' ? new Cli(ready, native.token, 'listen', '--answer', '--calls', '1', ...sound)
-			: new Cli(ready, native.token, 'call', alice.id, ...sound);
-		try {
-			if (placedBy === 'browser') {
-				await cli.expect('ready');
-				await alice.run((id) => window.start(id, { video: true }), native.id);
-			} else {
-				await alice.run(() => window.accept({ video: true }));
-			}
-			await alice.run(() => window.state('Connected'));
-			const { samples, rate } = await alice.run(() => window.record(6));
-			fs.writeFileSync(path.join(folder, 'browser.wav'), wav(Int16Array.from(samples), rate));
-			await alice.run(() => window.state('Disconnected'));
-			await cli.over;
-			return [heard(sent, path.join(folder, 'browser.wav')), says === 'speech' ? heard(spoken, got) : tone(got, TONE_HZ)];
-		} finally {
-			await cli.stop();
+// A connected call between a browser and the native client, placed by one of them: the browser's user and the CLI.
+async function withCli(browser, placedBy, media, test) {
+	const [alice] = await people(browser, ['Alice']), native = await newUser();
+	const cli = placedBy === 'browser' ? new Cli(ready, native.token, 'listen', '--answer', '--calls', '1', ...media)
+		: new Cli(ready, native.token, 'call', alice.id, ...media);
+	try {
+		if (placedBy === 'browser') {
+			await cli.expect('ready');
+			await alice.run((id) => window.start(id, { video: true }), native.id);
+		} else {
+			await alice.run(() => window.accept({ video: true }));
 		}
-	};
+		await alice.run(() => window.state('Connected'));
+		return await test(alice, cli);
+	} finally {
+		await cli.stop();
+	}
+}
+
+// Each side hears what the other one said.
+function withNative(placedBy, says = 'speech') {
+	const file = path.join(folder, 'sent.wav'), got = path.join(folder, 'got.wav');
+	return (browser) => withCli(browser, placedBy, ['--audio-in', speech(file, 7, 12), '--audio-out', got, '--duration', '8'], async (alice, cli) => {
+		const { samples, rate } = await alice.run(() => window.record(6));
+		fs.writeFileSync(path.join(folder, 'browser.wav'), wav(Int16Array.from(samples), rate));
+		await alice.run(() => window.state('Disconnected'));
+		await cli.over;
+		return [heard(file, path.join(folder, 'browser.wav')), says === 'speech' ? heard(spoken, got) : tone(got, TONE_HZ)];
+	});
 }
 
 // The same with pictures: the browser reads the numbers in the moving picture, the native client decodes what the camera gives.
 function videoWithNative(placedBy, codec) {
-	return async (browser) => {
-		const [alice] = await people(browser, ['Alice']), native = await newUser(), file = path.join(folder, 'seen.y4m');
-		const media = ['--video-in', 'pattern', '--video-codec', codec, '--video-out', file, '--duration', '9'];
-		const cli = placedBy === 'browser' ? new Cli(ready, native.token, 'listen', '--answer', '--calls', '1', ...media)
-			: new Cli(ready, native.token, 'call', alice.id, ...media);
-		try {
-			if (placedBy === 'browser') {
-				await cli.expect('ready');
-				await alice.run((id) => window.start(id, { video: true }), native.id);
-			} else {
-				await alice.run(() => window.accept({ video: true }));
-			}
-			await alice.run(() => window.state('Connected'));
-			const { seen, ...size } = await alice.run(() => window.numbers(6));
-			await alice.run(() => window.state('Disconnected'));
-			const { stats } = await cli.expect('ended'), { video } = stats;
-			const rising = seen.slice(5).filter((n, i, all) => i > 0 && n > all[i - 1] && n - all[i - 1] < 60).length;
-			check(rising > 20, `numbers seen: ${seen}`);
-			equal([video.codecSent, video.codecReceived], [codec, codec], 'the codecs');
-			check(video.framesShown > 60 && video.fpsReceived > 10, JSON.stringify(video));
-			check(fs.statSync(file).size > 60 * video.widthReceived * video.heightReceived, `the file of what was seen: ${fs.statSync(file).size} bytes, ${JSON.stringify(video)}`);
-			return [{ ...size, rising, shown: video.framesShown, fps: video.fpsReceived, freezes: video.freezes, target: video.targetBps }];
-		} finally {
-			await cli.stop();
-			fs.rmSync(file, { force: true });
-		}
-	};
+	const file = path.join(folder, 'seen.y4m');
+	return (browser) => withCli(browser, placedBy, ['--video-in', 'pattern', '--video-codec', codec, '--video-out', file, '--duration', '9'], async (alice, cli) => {
+		const { seen, ...size } = await alice.run(() => window.numbers(6));
+		await alice.run(() => window.state('Disconnected'));
+		const { stats } = await cli.expect('ended'), { video } = stats;
+		const rising = seen.slice(5).filter((n, i, all) => i > 0 && n > all[i - 1] && n - all[i - 1] < 60).length;
+		check(rising > 20, `numbers seen: ${seen}`);
+		equal([video.codecSent, video.codecReceived], [codec, codec], 'the codecs');
+		check(video.framesShown > 60 && video.fpsReceived > 10, JSON.stringify(video));
+		check(fs.statSync(file).size > 60 * video.widthReceived * video.heightReceived, `the file of what was seen: ${fs.statSync(file).size} bytes, ${JSON.stringify(video)}`);
+		fs.rmSync(file);
+		return [{ ...size, rising, shown: video.framesShown, fps: video.fpsReceived, freezes: video.freezes, target: video.targetBps }];
+	});
 }
 
 // Descriptions and candidates that make no sense end the call, or are passed over; they harm nobody.
