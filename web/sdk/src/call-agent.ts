@@ -8,7 +8,7 @@ import { parseEvent, type CallEvent } from './events.js';
 import { featureOf, type Feature, type FeatureFactory } from './features/feature.js';
 import { fromRawId, toRawId } from './identifier.js';
 import { IncomingCall } from './incoming-call.js';
-import type { Candidate } from './peer.js';
+import { Peer, type Candidate } from './peer.js';
 import { sleep, type Schemas, type Service } from './service.js';
 import type { AcceptCallOptions, CallClientOptions, CallEndReason, CommunicationIdentifier, ConnectionState, GroupLocator,
 	JoinCallOptions, RoomLocator, StartCallOptions } from './types.js';
@@ -22,6 +22,9 @@ export interface CallAgentEvents {
 const HEARTBEAT_LATE_MS = 5000;
 const SIGN_IN_AGAIN_MS = [500, 1000, 2000, 4000];
 const CALLS_MAX = 8;
+/* A connection is prepared when nothing else is to be done; its certificate holds for a month. */
+const PREPARE_MS = 2000;
+const PREPARED_HOLDS_MS = 86_400_000;
 
 /** A user's device: places and receives calls. Made by CallClient.createCallAgent(). */
 export class CallAgent extends Emitter<CallAgentEvents> {
@@ -41,6 +44,8 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 	#stream: EventStream | undefined;
 	#connectionState: ConnectionState = 'Disconnected';
 	#isDisposed = false;
+	#prepared: { connection: RTCPeerConnection; at: number } | undefined;
+	#prepareTimer: ReturnType<typeof setTimeout> | undefined;
 	readonly #features = new Map<unknown, Feature>();
 	readonly #onPageHide = (event: PageTransitionEvent): void => { if (!event.persisted) this.#abandon(); };
 
@@ -89,6 +94,8 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 			return;
 		await Promise.all(this.#calls.map((call) => call.hangUp()));
 		this.#isDisposed = true;
+		clearTimeout(this.#prepareTimer);
+		this.#prepared?.connection.close();
 		globalThis.removeEventListener?.('pagehide', this.#onPageHide);
 		this.#stream?.close();
 		this.#setConnectionState('Disconnected', 'disposed');
@@ -104,6 +111,7 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 		this.#endpointId = endpoint.endpointId;
 		this.#userId = endpoint.userId;
 		this.#setConnectionState('Connected');
+		this.#prepare();
 		this.#stream = new EventStream(this.service, `/calling/2026-11-01/endpoints/${endpoint.endpointId}/events`,
 			endpoint.heartbeatSeconds * 1000 + HEARTBEAT_LATE_MS, {
 				event: (event) => this.#onEvent(event),
@@ -129,6 +137,23 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 		const own = this.options.networkConfiguration?.turn?.iceServers;
 		return (own ?? servers).map(({ urls, username, credential }) => ({ urls,
 			...(username !== undefined ? { username } : {}), ...(credential !== undefined ? { credential } : {}) }));
+	}
+
+	/** The connection for a call to somebody. @internal */
+	prepared(): RTCPeerConnection {
+		const { connection, at } = this.#prepared ?? {};
+		this.#prepared = undefined;
+		clearTimeout(this.#prepareTimer);
+		this.#prepareTimer = setTimeout(() => this.#prepare(), PREPARE_MS);
+		if (connection && at !== undefined && Date.now() - at < PREPARED_HOLDS_MS)
+			return connection;
+		connection?.close();
+		return Peer.prepare();
+	}
+
+	#prepare(): void {
+		if (!this.#isDisposed)
+			this.#prepared ??= { connection: Peer.prepare(), at: Date.now() };
 	}
 
 	/** The network may have changed. @internal */

@@ -239,7 +239,7 @@ export class Call extends Emitter<CallEvents> {
 	async place(options: StartCallOptions): Promise<void> {
 		this.#setState('Connecting');
 		try {
-			const peer = this.#makePeer('all');
+			const peer = this.#makePeer('all', undefined, this.agent.prepared());
 			void this.#captureAll(peer);
 			const offer = await peer.createOffer();
 			const body: Record<string, unknown> = { endpointId: await this.agent.signedIn(), targets: [{ rawId: toRawId(this.remote) }],
@@ -273,13 +273,16 @@ export class Call extends Emitter<CallEvents> {
 		try {
 			const peer = this.#makePeer(incoming.iceTransport ?? 'all', incoming.iceServers);
 			void this.#captureAll(peer);
-			const sdp = await peer.createAnswer(incoming.sdp);
+			const answer = await peer.createAnswer(incoming.sdp);
 			if (this.#isOver())
 				return;
 			/* Candidates need not wait: the service holds those of a device that rings until it accepts. */
 			peer.signal();
-			await this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:accept',
-				{ endpointId: this.agent.endpointId, sdp }, { params: { callId: this.#id } });
+			const accepted = this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:accept',
+				{ endpointId: this.agent.endpointId, sdp: answer.sdp ?? '' }, { params: { callId: this.#id } });
+			/* Behind the request: it keeps the browser busy for a while. */
+			setTimeout(() => peer.begin(answer));
+			await accepted;
 			peer.establish();
 			this.#mediaChanged();
 		} catch (error) {
@@ -399,16 +402,17 @@ export class Call extends Emitter<CallEvents> {
 		this.emit('localAudioStreamsUpdated', { added: stream ? [stream] : [], removed: before ? [before] : [] });
 	}
 
-	#makePeer(wish: Schemas['IceTransport'], iceServers?: Schemas['IceServers']): Peer {
+	#makePeer(wish: Schemas['IceTransport'], iceServers?: Schemas['IceServers'], made?: RTCPeerConnection): Peer {
 		const relayOnly = wish === 'relay' || this.agent.iceTransport === 'relay';
+		/* A callee knows its servers: it gathers while the descriptions are made. */
 		const peer = this.#peer = new Peer({ iceTransportPolicy: relayOnly ? 'relay' : 'all',
-			iceServers: iceServers ? this.agent.iceServers(iceServers) : [] }, {
+			...iceServers && { iceServers: this.agent.iceServers(iceServers), iceCandidatePoolSize: 1 } }, {
 			candidates: (list, end) => this.#sendCandidates(list, end),
 			offer: (sdp) => this.#renegotiate('offer', sdp),
 			answer: async (sdp) => void await this.#renegotiate('answer', sdp),
 			state: (state) => this.#onConnection(state),
 			mediaChanged: () => this.#mediaChanged(),
-		});
+		}, made);
 		this.emit('peerMade', peer);
 		return peer;
 	}

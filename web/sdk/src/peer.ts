@@ -18,6 +18,7 @@ export interface PeerCallbacks {
 
 export type Media = 'audio' | 'camera' | 'screen';
 
+const CONFIG: RTCConfiguration = { bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' };
 const BATCH_MS = 20;
 const EARLY_MAX = 256;
 const ANSWER_MS = 12_000;
@@ -38,7 +39,7 @@ export class Peer {
 	#batch: Candidate[] = [];
 	#batchTimer: ReturnType<typeof setTimeout> | undefined;
 	#signalled = false;
-	#sent = false; /* the first candidates, of the most direct paths, do not wait for others */
+	readonly #gathered = new Set<string | null>(); /* types of candidates: the first one of each does not wait for others */
 	#end = false;
 	#early: Candidate[] = [];
 	#answerTimer: ReturnType<typeof setTimeout> | undefined;
@@ -50,8 +51,9 @@ export class Peer {
 	readonly #wanted: Record<Media, boolean> = { audio: true, camera: false, screen: false };
 	readonly #sending: Record<Media, MediaStreamTrack | undefined> = { audio: undefined, camera: undefined, screen: undefined };
 
-	constructor(config: RTCConfiguration, private readonly callbacks: PeerCallbacks) {
-		const pc = this.#pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', ...config });
+	/** made: what Peer.prepare() has made, for a call that is offered. */
+	constructor(private readonly config: RTCConfiguration, private readonly callbacks: PeerCallbacks, made?: RTCPeerConnection) {
+		const pc = this.#pc = made ?? new RTCPeerConnection({ ...CONFIG, ...config });
 		pc.onicecandidate = ({ candidate }) => this.#onCandidate(candidate);
 		pc.onconnectionstatechange = () => {
 			if (pc.connectionState === 'connected' && this.#isSmall)
@@ -65,39 +67,41 @@ export class Peer {
 
 	get pc(): RTCPeerConnection { return this.#pc; }
 
-	/** The first offer; nothing is gathered before begin(). */
-	async createOffer(): Promise<RTCSessionDescriptionInit> {
+	/** A connection that waits for a call: what takes browsers longest is done when somebody calls. It gathers nothing. */
+	static prepare(): RTCPeerConnection {
+		const pc = new RTCPeerConnection(CONFIG);
 		/* Each m-line costs both sides time: that of the screen comes with the screen. */
-		for (const media of ['audio', 'camera', 'screen'] as const) {
-			const track = this.#sending[media];
-			if (media === 'screen' && !this.#wanted.screen)
-				continue;
-			const transceiver = this.#pc.addTransceiver(media === 'audio' ? 'audio' : 'video',
-				{ direction: this.#direction(media), ...media === 'camera' && { sendEncodings: [{ scaleResolutionDownBy: SMALL_BY }] } });
-			if (track)
-				await transceiver.sender.replaceTrack(track);
-		}
+		pc.addTransceiver('audio');
+		pc.addTransceiver('video', { direction: 'recvonly', sendEncodings: [{ scaleResolutionDownBy: SMALL_BY }] });
+		return pc;
+	}
+
+	/** The first offer, of a prepared connection; nothing is gathered before begin(). */
+	createOffer(): Promise<RTCSessionDescriptionInit> {
+		this.#direct();
 		return this.#pc.createOffer();
 	}
 
-	/** Gathers with these servers; the first offer is in force. */
-	begin(offer: RTCSessionDescriptionInit, iceServers: RTCIceServer[]): void {
-		void this.#enqueue(async () => {
-			this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
-			await this.#pc.setLocalDescription(offer);
-			this.#needed = false;
-		});
+	/** The answer to the first offer of the other side. */
+	async createAnswer(offer: string): Promise<RTCSessionDescriptionInit> {
+		await this.#pc.setRemoteDescription({ type: 'offer', sdp: offer });
+		this.#direct();
+		return this.#pc.createAnswer();
 	}
 
-	/** The answer to the first offer of the other side; it may go out before it is in force here. */
-	async createAnswer(offer: string): Promise<string> {
-		await this.#pc.setRemoteDescription({ type: 'offer', sdp: offer });
-		await this.#apply();
-		await this.#scale(1, SMALL_BY);
-		const answer = await this.#pc.createAnswer();
-		void this.#enqueue(() => this.#pc.setLocalDescription(answer));
-		void this.#enqueue(() => this.#takeEarly());
-		return answer.sdp ?? '';
+	/** Puts the first description of ours in force, and gathers: with these servers, where they were not known before. */
+	begin(description: RTCSessionDescriptionInit, iceServers?: RTCIceServer[]): void {
+		void this.#enqueue(async () => {
+			if (iceServers)
+				this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), ...this.config, iceServers });
+			await this.#pc.setLocalDescription(description);
+			this.#needed = false;
+			if (this.#pc.remoteDescription)
+				await this.#takeEarly();
+			/* Tracks come last: nothing is encoded that is not small. */
+			await this.#scale(1, SMALL_BY);
+			await this.#apply();
+		});
 	}
 
 	/** The call has an id: candidates may go. */
@@ -159,11 +163,7 @@ export class Peer {
 
 	setHold(hold: boolean): void {
 		this.#hold = hold;
-		for (const media of ['audio', 'camera', 'screen'] as const) {
-			const transceiver = this.transceiver(media);
-			if (transceiver)
-				transceiver.direction = this.#direction(media);
-		}
+		this.#direct();
 	}
 
 	/** New credentials and candidates; the path in use stays until there is a better one. */
@@ -226,6 +226,14 @@ export class Peer {
 		return media === 'audio' || this.#wanted[media] ? 'sendrecv' : 'recvonly';
 	}
 
+	#direct(): void {
+		for (const media of ['audio', 'camera', 'screen'] as const) {
+			const transceiver = this.transceiver(media);
+			if (transceiver)
+				transceiver.direction = this.#direction(media);
+		}
+	}
+
 	/* Pictures of the camera, from one scale to another; what the application has set stays. */
 	async #scale(from: number, to: number): Promise<void> {
 		const sender = this.transceiver('camera')?.sender, parameters = sender?.getParameters(), encoding = parameters?.encodings[0];
@@ -251,14 +259,13 @@ export class Peer {
 		return done.then(() => true, () => false);
 	}
 
-	/** What we send, put onto the transceivers that the other side's offer has made. */
+	/** What we send, put onto the transceivers that there are. */
 	async #apply(): Promise<void> {
+		this.#direct();
 		for (const media of ['audio', 'camera', 'screen'] as const) {
 			const transceiver = this.transceiver(media), track = this.#sending[media];
 			if (!transceiver && track)
 				this.#pc.addTransceiver(track, { direction: this.#direction(media) });
-			else if (transceiver)
-				transceiver.direction = this.#direction(media);
 			if (transceiver && transceiver.sender.track !== (track ?? null))
 				await transceiver.sender.replaceTrack(track ?? null);
 		}
@@ -308,15 +315,19 @@ export class Peer {
 		if (candidate?.candidate)
 			this.#batch.push({ candidate: candidate.candidate, sdpMid: candidate.sdpMid ?? '0', sdpMLineIndex: candidate.sdpMLineIndex ?? 0 });
 		this.#end ||= candidate === null;
-		if (this.#batchTimer === undefined)
-			this.#batchTimer = setTimeout(() => this.#sendBatch(), this.#sent ? BATCH_MS : 0);
+		const isFirst = candidate !== null && !this.#gathered.has(candidate.type);
+		if (candidate)
+			this.#gathered.add(candidate.type);
+		if (isFirst)
+			clearTimeout(this.#batchTimer);
+		if (isFirst || this.#batchTimer === undefined)
+			this.#batchTimer = setTimeout(() => this.#sendBatch(), isFirst ? 0 : BATCH_MS);
 	}
 
 	#sendBatch(): void {
 		this.#batchTimer = undefined;
 		if (!this.#signalled || (this.#batch.length === 0 && !this.#end))
 			return;
-		this.#sent = true;
 		this.callbacks.candidates(this.#batch.splice(0), this.#end);
 		this.#end = false;
 	}
