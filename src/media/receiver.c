@@ -24,7 +24,10 @@ struct cf_media_receiver {
 	size_t first_event, n_events;
 	struct event events[CF_MEDIA_MAX_EVENTS];
 	bool decoded_any;
-	bool was_dtx; /* the last packet was a DTX update: comfort noise may go on */
+	bool was_dtx;  /* the last packet was a DTX update: comfort noise may go on */
+	bool skipping; /* what is in the fifo was not decoded: it is the end of the packet kept */
+	uint16_t kept_len; /* 0: nothing kept */
+	uint8_t kept[CF_OPUS_MAX_PACKET];
 	size_t fifo_len;
 	int16_t fifo[FIFO_MAX];
 	int16_t scratch[CF_OPUS_MAX_FRAME];
@@ -248,21 +251,101 @@ static void fetch(struct cf_media_receiver *r, uint64_t now_us)
 	}
 }
 
+/* What tells about keys that go up, and the pace of both ways on. */
+static void begin_frame(struct cf_media_receiver *r, uint64_t now_us)
+{
+	struct cf_dtmf_event_info info;
+
+	note_event(r, cf_dtmf_receiver_tick(&r->dtmf, now_us, &info), &info);
+	r->stats.frames++;
+}
+
+static void end_frame(struct cf_media_receiver *r)
+{
+	r->fifo_len -= CF_OPUS_FRAME;
+	memmove(r->fifo, r->fifo + CF_OPUS_FRAME, r->fifo_len * sizeof(*r->fifo));
+}
+
+static void pass(struct cf_media_receiver *r, const struct cf_jitter_frame *frame)
+{
+	int n = cf_opus_packet_samples(frame->payload);
+
+	if (n < 0 || frame->payload.len > sizeof(r->kept)) {
+		r->kept_len = 0;
+		n = CF_OPUS_FRAME;
+	} else {
+		memcpy(r->kept, frame->payload.p, frame->payload.len);
+		r->kept_len = (uint16_t)frame->payload.len;
+	}
+	r->was_dtx = frame->payload.len <= 2;
+	if (n != CF_OPUS_FRAME)
+		cf_jitter_played(r->jitter, (uint32_t)n);
+	r->fifo_len += (size_t)n;
+}
+
+void cf_media_receiver_skip(struct cf_media_receiver *receiver, uint64_t now_us)
+{
+	struct cf_media_receiver *r = receiver;
+	struct cf_jitter_frame frame;
+
+	begin_frame(r, now_us);
+	r->stats.skipped++;
+	if (!r->skipping)
+		r->kept_len = 0;
+	r->skipping = true;
+	while (r->fifo_len < CF_OPUS_FRAME) {
+		if (cf_jitter_get(r->jitter, now_us, &frame) != CF_JITTER_PACKET) {
+			r->kept_len = 0;
+			r->fifo_len += CF_OPUS_FRAME;
+			continue;
+		}
+		pass(r, &frame);
+		/* Nobody hears it: the delay may change at once. */
+		if (frame.stretch == CF_JITTER_ACCELERATE)
+			r->fifo_len -= r->fifo_len < CF_OPUS_FRAME ? r->fifo_len : CF_OPUS_FRAME;
+		else if (frame.stretch == CF_JITTER_EXPAND)
+			r->fifo_len += CF_OPUS_FRAME;
+	}
+	r->fifo_len -= CF_OPUS_FRAME;
+	if (r->fifo_len > FIFO_MAX)
+		r->fifo_len = FIFO_MAX;
+}
+
+/* Behind passed frames: the decoder gets to know the last packet, whose end may still be to play.
+ */
+static void resume(struct cf_media_receiver *r)
+{
+	int n = 0;
+
+	cf_opus_decoder_reset(r->decoder);
+	r->skipping = r->decoded_any = false;
+	memset(r->fifo, 0, sizeof(r->fifo));
+	if (r->kept_len)
+		n = cf_opus_decode(r->decoder, (struct cf_view){r->kept, r->kept_len}, r->scratch,
+			CF_OPUS_MAX_FRAME);
+	if (n <= 0)
+		return;
+	r->decoded_any = true;
+	r->stats.decoded++;
+	if (r->fifo_len > (size_t)n)
+		r->fifo_len = (size_t)n;
+	memcpy(r->fifo, r->scratch + (size_t)n - r->fifo_len, r->fifo_len * sizeof(*r->fifo));
+}
+
 bool cf_media_receiver_pull(
 	struct cf_media_receiver *receiver, int16_t pcm[static CF_OPUS_FRAME], uint64_t now_us)
 {
 	struct cf_media_receiver *r = receiver;
-	struct cf_dtmf_event_info info;
 	uint64_t silent = r->stats.silent;
 
-	note_event(r, cf_dtmf_receiver_tick(&r->dtmf, now_us, &info), &info);
+	begin_frame(r, now_us);
+	if (r->skipping)
+		resume(r);
 	/* Packets may be as short as 2.5 ms; each turn adds at least that. */
 	while (r->fifo_len < CF_OPUS_FRAME)
 		fetch(r, now_us);
 	memcpy(pcm, r->fifo, CF_OPUS_FRAME * sizeof(*pcm));
-	r->fifo_len -= CF_OPUS_FRAME;
-	memmove(r->fifo, r->fifo + CF_OPUS_FRAME, r->fifo_len * sizeof(*pcm));
-	r->stats.frames++;
+	end_frame(r);
 	return r->stats.silent == silent;
 }
 

@@ -41,6 +41,7 @@ struct cf_media_receiver_stats {
 	uint64_t silent;      /* DTX, or nothing received */
 	uint64_t accelerated; /* frames taken out */
 	uint64_t expanded;    /* frames put in */
+	uint64_t skipped;     /* frames passed over undecoded */
 	uint64_t bad;         /* packets that the decoder refused, or of an unknown payload type */
 	uint8_t level;        /* RFC 6464, of the last packet that carried one; 127 */
 };
@@ -57,6 +58,10 @@ int cf_media_receiver_put(
 /** The next 20 ms. Always fills pcm; true when there is sound in it (not silence). */
 bool cf_media_receiver_pull(
 	struct cf_media_receiver *receiver, int16_t pcm[static CF_OPUS_FRAME], uint64_t now_us);
+
+/** Instead of a pull: the next 20 ms pass undecoded, at the cost of looking at them. The pull that
+ * comes after it goes on where this left off, with a decoder that knows the packet before. */
+void cf_media_receiver_skip(struct cf_media_receiver *receiver, uint64_t now_us);
 
 /** The next key event: CF_DTMF_START or CF_DTMF_END with its data (duration in 1/48000 s), or
  * CF_DTMF_NOTHING. */

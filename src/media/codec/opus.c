@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <opus/opus.h>
+#include <string.h>
 
 #define MIN_BITRATE 6000
 #define MAX_BITRATE 128000
@@ -119,6 +120,14 @@ void cf_opus_encoder_set_bitrate(struct cf_opus_encoder *encoder, int bitrate_bp
 {
 	opus_encoder_ctl(
 		encoder->enc, OPUS_SET_BITRATE(clamp(bitrate_bps, MIN_BITRATE, MAX_BITRATE)));
+}
+
+void cf_opus_encoder_copy(struct cf_opus_encoder *encoder, const struct cf_opus_encoder *from)
+{
+	/* opus.h: the state is contiguous, a shallow copy is a copy. */
+	memcpy(encoder->enc, from->enc, (size_t)opus_encoder_get_size(1));
+	encoder->loss_percent = from->loss_percent;
+	encoder->floor_percent = from->floor_percent;
 }
 
 int cf_opus_decoder_new(struct cf_opus_decoder **ret_decoder)

@@ -44,6 +44,10 @@ int cf_opus_encode(struct cf_opus_encoder *encoder, const int16_t pcm[static CF_
 /** Expected loss (0..100 percent) from the peer's reports; rises at once, falls slowly when fed
  * with each report. */
 void cf_opus_encoder_set_loss(struct cf_opus_encoder *encoder, unsigned percent);
+/** Makes an encoder go on as the other one: what both encode from now on continues the same stream,
+ * so that a decoder can be handed over between them without a gap. Options come along. */
+void cf_opus_encoder_copy(struct cf_opus_encoder *encoder, const struct cf_opus_encoder *from);
+
 /** Clamped to 6000..128000. */
 void cf_opus_encoder_set_bitrate(struct cf_opus_encoder *encoder, int bitrate_bps);
 
