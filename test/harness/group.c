@@ -32,6 +32,7 @@ static void join(struct cf_test_group *g, struct cf_test_caller *c, size_t i)
 
 void cf_test_group_join(struct cf_test_group *group, size_t i)
 {
+	group->callers[i].packets = 0;
 	join(group, &group->callers[i], i);
 }
 
@@ -56,6 +57,7 @@ static void caller_init(struct cf_test_caller *c, size_t i, unsigned max_s)
 	cf_media_receiver_opts_defaults(&ro);
 	ro.level_ext_id = 3;
 	assert_int_equal(cf_media_receiver_new(&c->receiver, &ro), 0);
+	c->noise = 0.05;
 	c->hz = 290 * pow(1.173, (double)(i % 12)) + 5.3 * (double)(i / 12);
 	c->out = calloc((size_t)max_s * CF_OPUS_RATE, sizeof(*c->out));
 	assert_non_null(c->out);
@@ -80,6 +82,7 @@ void cf_test_group_done(struct cf_test_group *group)
 	for (size_t i = 0; i < group->n; i++) {
 		cf_media_sender_free(group->callers[i].sender);
 		cf_media_receiver_free(group->callers[i].receiver);
+		cf_opus_decoder_free(group->callers[i].direct);
 		free(group->callers[i].out);
 	}
 	free(group->callers);
@@ -95,7 +98,8 @@ static void speak(struct cf_test_group *g, struct cf_test_caller *c, int16_t pcm
 
 		c->phase += 2 * M_PI * c->hz / CF_OPUS_RATE;
 		pcm[i] = (int16_t)(c->amplitude * syllable *
-				   (0.6 * sin(c->phase) + 0.3 * sin(2 * c->phase) + 0.05 * noise));
+				   (0.6 * sin(c->phase) + 0.3 * sin(2 * c->phase) +
+					   c->noise * noise));
 	}
 	c->phase = fmod(c->phase, 2 * M_PI);
 }
@@ -144,14 +148,19 @@ static void take(void *owner, const uint8_t *p, size_t len, void *arg)
 
 	assert_int_equal(cf_rtp_packet_parse(&packet, p, len), 0);
 	assert_true(cf_rtp_packet_level(&packet, 3, &c->level, &voice));
-	if (c->packets)
+	if (c->packets) {
 		assert_int_equal((uint16_t)(packet.seq - c->seq), 1);
+		assert_int_equal(packet.ts - c->ts, (uint32_t)(g->samples - c->at));
+	}
+	c->at = g->samples;
 	c->packets++;
 	c->markers += packet.marker;
 	c->seq = packet.seq;
 	c->ts = packet.ts;
 	c->len = len;
-	if (!c->deaf)
+	if (c->direct)
+		cf_opus_decode(c->direct, packet.payload, c->out + c->n_out, CF_OPUS_FRAME);
+	else if (!c->deaf)
 		assert_int_equal(cf_media_receiver_put(c->receiver, &packet, g->now), 0);
 }
 
@@ -171,7 +180,8 @@ void cf_test_group_run(struct cf_test_group *group, unsigned ms)
 
 			if (c->deaf)
 				continue;
-			cf_media_receiver_pull(c->receiver, c->out + c->n_out, g->now);
+			if (!c->direct)
+				cf_media_receiver_pull(c->receiver, c->out + c->n_out, g->now);
 			c->n_out += CF_OPUS_FRAME;
 		}
 		g->samples += CF_OPUS_FRAME;
@@ -222,4 +232,24 @@ double cf_test_click(const struct cf_test_group *group, size_t who, unsigned ms)
 	for (size_t i = 2; i < n; i++)
 		most = fmax(most, fabs((double)pcm[i] - 2.0 * pcm[i - 1] + pcm[i - 2]));
 	return most / FULL_SCALE;
+}
+
+double cf_test_difference_db(const struct cf_test_group *ga, size_t a,
+	const struct cf_test_group *gb, size_t b, unsigned ms)
+{
+	double worst = -120;
+	size_t n;
+	const int16_t *pa = heard(ga, a, ms, &n), *pb = heard(gb, b, ms, &n);
+
+	for (size_t f = 0; f + CF_OPUS_FRAME <= n; f += CF_OPUS_FRAME) {
+		double off = 1, all = 1;
+
+		for (size_t i = f; i < f + CF_OPUS_FRAME; i++) {
+			off += pow(pa[i] - pb[i], 2);
+			all += pow(pb[i], 2);
+		}
+		if (all / CF_OPUS_FRAME > pow(FULL_SCALE * 0.003, 2))
+			worst = fmax(worst, 10 * log10(off / all));
+	}
+	return worst;
 }

@@ -22,14 +22,17 @@ struct cf_test_caller {
 	struct cf_mix_member *member;
 	struct cf_media_sender *sender;
 	struct cf_media_receiver *receiver;
-	double hz;        /* of its sound: harmonics of none of the others */
-	double amplitude; /* 0..32767; 0: says nothing */
+	struct cf_opus_decoder *direct; /* instead: packets are decoded as they come */
+	double hz;                      /* of its sound: harmonics of none of the others */
+	double amplitude;               /* 0..32767; 0: says nothing */
+	double noise;                   /* in it: default 0.05 */
 	double phase;
-	bool deaf; /* what comes is counted, not decoded */
-	unsigned packets;
+	bool deaf;        /* what comes is counted, not decoded */
+	unsigned packets; /* since it joined */
 	unsigned markers;
 	uint16_t seq; /* of the last packet */
 	uint32_t ts;
+	uint64_t at; /* samples of the group */
 	uint8_t level;
 	size_t len;       /* of the last packet, whole */
 	int16_t *out;     /* what it has heard */
@@ -71,5 +74,10 @@ double cf_test_total_db(const struct cf_test_group *group, size_t who, unsigned 
 /** The largest step of the slope in what `who` heard in the last ms, by the second difference, as a
  * part of full scale: a click has a large one. */
 double cf_test_click(const struct cf_test_group *group, size_t who, unsigned ms);
+
+/** How far what `a` heard in the last ms is from what `b` of the other group heard: dB below it, of
+ * the 20 ms where that is worst (silent ones are left out). */
+double cf_test_difference_db(const struct cf_test_group *ga, size_t a,
+	const struct cf_test_group *gb, size_t b, unsigned ms);
 
 #endif

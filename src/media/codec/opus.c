@@ -14,6 +14,7 @@ struct cf_opus_encoder {
 	OpusEncoder *enc;
 	unsigned loss_percent; /* that the encoder expects now */
 	unsigned floor_percent;
+	bool resting; /* it is told that there is nothing to send (DTX) */
 };
 
 struct cf_opus_decoder {
@@ -97,8 +98,16 @@ int cf_opus_encode(struct cf_opus_encoder *encoder, const int16_t pcm[static CF_
 
 	if (n < 0)
 		return n == OPUS_BUFFER_TOO_SMALL ? CF_ENOSPC : CF_EINVAL;
-	/* RFC 6716 section 2.1.9, opus_encode(): two bytes or less need not be sent. */
-	return n <= 2 ? 0 : n;
+	if (n > 2) {
+		encoder->resting = false;
+		return n;
+	}
+	/* opus_encode(): two bytes or less need not be sent. The first ones are: they tell the
+	 * decoder that a pause begins, so that it makes comfort noise. */
+	if (encoder->resting)
+		return 0;
+	encoder->resting = true;
+	return n;
 }
 
 void cf_opus_encoder_set_loss(struct cf_opus_encoder *encoder, unsigned percent)
@@ -128,6 +137,7 @@ void cf_opus_encoder_copy(struct cf_opus_encoder *encoder, const struct cf_opus_
 	memcpy(encoder->enc, from->enc, (size_t)opus_encoder_get_size(1));
 	encoder->loss_percent = from->loss_percent;
 	encoder->floor_percent = from->floor_percent;
+	encoder->resting = from->resting;
 }
 
 int cf_opus_decoder_new(struct cf_opus_decoder **ret_decoder)

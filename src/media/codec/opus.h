@@ -37,7 +37,8 @@ CF_MUST_CHECK int cf_opus_encoder_new(
 	struct cf_opus_encoder **ret_encoder, const struct cf_opus_opts *opts);
 struct cf_opus_encoder *cf_opus_encoder_free(struct cf_opus_encoder *encoder);
 
-/** Encodes one frame. Length of the packet; 0: DTX, nothing to send; CF_EINVAL. */
+/** Encodes one frame. Length of the packet (1 or 2 when a pause begins, with DTX); 0: the pause
+ * goes on, nothing to send; CF_EINVAL. */
 int cf_opus_encode(struct cf_opus_encoder *encoder, const int16_t pcm[static CF_OPUS_FRAME],
 	uint8_t *packet, size_t cap);
 
