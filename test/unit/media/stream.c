@@ -443,6 +443,61 @@ static int make_both(void *arg)
 	return err;
 }
 
+static void put_both(struct call *call, struct cf_media_receiver *other, const int16_t *in)
+{
+	struct cf_rtp_packet packet;
+	uint8_t p[1500];
+	int n = cf_media_sender_push(call->sender, in, call->now, p, sizeof(p));
+
+	assert_true(n > 0);
+	assert_int_equal(cf_rtp_packet_parse(&packet, p, (size_t)n), 0);
+	assert_int_equal(cf_media_receiver_put(call->receiver, &packet, call->now), 0);
+	assert_int_equal(cf_media_receiver_put(other, &packet, call->now), 0);
+	call->now += 20000;
+}
+
+/* Two receivers of one stream, one of which passes over a second of it: it costs no decoding, and
+ * behind it both play the same. */
+static void frames_are_passed_over(void **state)
+{
+	static int16_t in[960 * 200];
+	struct cf_media_receiver_stats s;
+	struct cf_media_receiver_opts ro;
+	struct cf_media_receiver *other;
+	int16_t out[960], ref[960];
+	double off = 0, all = 0;
+	struct call call;
+
+	(void)state;
+	make_speech(in, 960 * 200);
+	call_init(&call);
+	cf_media_receiver_opts_defaults(&ro);
+	assert_int_equal(cf_media_receiver_new(&other, &ro), 0);
+	for (size_t f = 0; f < 200; f++) {
+		put_both(&call, other, in + 960 * f);
+		cf_media_receiver_pull(other, ref, call.now);
+		if (f >= 50 && f < 100) {
+			cf_media_receiver_skip(call.receiver, call.now);
+			continue;
+		}
+		cf_media_receiver_pull(call.receiver, out, call.now);
+		for (size_t i = 0; f >= 103 && i < 960; i++) {
+			off += pow(out[i] - ref[i], 2);
+			all += pow(ref[i], 2);
+		}
+	}
+	cf_media_receiver_stats(call.receiver, call.now, &s);
+	assert_int_equal(s.skipped, 50);
+	assert_int_equal(s.frames, 200);
+	/* One for the decoder to know what came before. */
+	assert_in_range(s.decoded, 148, 151);
+	assert_int_equal(s.concealed, 0);
+	if (off > all / 1000)
+		fail_msg("%f dB apart", 10 * log10(off / all));
+	cf_media_receiver_free(other);
+	call_done(&call);
+}
+
 static void survives_oom(void **state)
 {
 	(void)state;
@@ -460,6 +515,7 @@ int main(void)
 		cmocka_unit_test(mute_and_hold),
 		cmocka_unit_test(reports),
 		cmocka_unit_test(bad_packets),
+		cmocka_unit_test(frames_are_passed_over),
 		cmocka_unit_test(survives_oom),
 	};
 
