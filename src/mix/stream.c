@@ -12,9 +12,9 @@
 
 #include <string.h>
 
-#define LINGER_TICKS 25      /* half a second */
+#define LINGER_TICKS 25     /* half a second */
 #define LINGER_MAX_TICKS 50 /* by then even in the midst of a word */
-#define REST_TICKS 20        /* comfort noise is looked at so often while nobody talks */
+#define REST_TICKS 20       /* comfort noise is looked at so often while nobody talks */
 
 static int stream_init(struct cf_mix_stream *stream, const struct cf_opus_opts *opts)
 {
