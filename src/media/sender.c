@@ -79,17 +79,10 @@ static int write_packet(struct cf_media_sender *s, uint8_t pt, uint32_t ts, bool
 	uint8_t level = (uint8_t)((s->level < VOICE_LEVEL ? 0x80 : 0) | s->level);
 	struct cf_rtp_ext_item items[2] = {{s->opts.level_ext_id, {&level, 1}},
 		{s->mid[0] ? s->opts.mid_ext_id : 0, cf_view_str(s->mid)}};
-	struct cf_rtp_packet packet = {.marker = marker,
-		.payload_type = pt,
-		.seq = s->rtp.next_seq,
-		.ts = ts,
-		.ssrc = s->rtp.ssrc,
-		.payload = payload};
-	int n = cf_rtp_packet_write(p, cap, &packet, items, 2);
+	struct cf_rtp_packet packet = {
+		.marker = marker, .payload_type = pt, .ts = ts, .payload = payload};
 
-	if (n > 0)
-		cf_rtp_sender_next(&s->rtp, s->ts, payload.len, now_us);
-	return n;
+	return cf_rtp_sender_write(&s->rtp, &packet, items, 2, s->ts, now_us, p, cap);
 }
 
 static void start_digit(struct cf_media_sender *s)

@@ -7,7 +7,7 @@
 #define FULL_SCALE 32767.0f
 #define MAX_GAIN_DB 15.0f
 #define MIN_GAIN_DB (-12.0f)
-#define LOUDEST_NOISE_DB (-50.0f) /* gain does not bring background noise above this */
+#define LOUDEST_NOISE_DB (-44.0f) /* gain does not bring background noise above this */
 #define QUIETEST_VOICE_DB (-60.0f)
 #define ABOVE_FLOOR_DB 8.0f
 #define BELOW_VOICE_DB 14.0f /* frames so far below the voice are pauses */

@@ -138,13 +138,17 @@ static void hear(struct cf_mix_member *m, bool go_on, float ret[static CF_OPUS_F
 {
 	int16_t pcm[CF_OPUS_FRAME];
 	const int16_t *frame = pcm;
+	float level_db;
 
 	if (m->have_frame)
 		frame = m->probe->pcm;
 	else
 		cf_mix_pull(m, pcm);
-	if (!m->tells_level && !m->have_frame)
-		cf_mix_activity_note(&m->activity, -(float)cf_level_dbov(pcm, CF_OPUS_FRAME));
+	level_db = -(float)cf_level_dbov(frame, CF_OPUS_FRAME);
+	if (m->tells_level)
+		cf_mix_activity_compare(&m->activity, level_db);
+	else if (!m->have_frame)
+		cf_mix_activity_note(&m->activity, level_db);
 	cf_mix_gain_apply(&m->gain, frame, m->activity.floor_db, m->heard, go_on, ret);
 	m->heard = go_on;
 }
@@ -185,7 +189,8 @@ int cf_mix_put(struct cf_mix_member *member, const struct cf_rtp_packet *packet,
 		return err;
 	member->quiet_ticks = 0;
 	member->tells_level =
-		cf_rtp_packet_level(packet, member->opts.recv_level_ext_id, &level, &voice);
+		cf_rtp_packet_level(packet, member->opts.recv_level_ext_id, &level, &voice) &&
+		!cf_mix_activity_distrusted(&member->activity);
 	if (member->tells_level)
 		cf_mix_activity_note(&member->activity, -(float)level);
 	return 0;
@@ -229,15 +234,10 @@ static int write_packet(struct cf_mix_member *m, const struct cf_mix_stream *s, 
 	/* RFC 7587 section 4.2: the marker begins a talk spurt. */
 	struct cf_rtp_packet packet = {.marker = !m->sent,
 		.payload_type = m->opts.opus_pt,
-		.seq = m->rtp.next_seq,
 		.ts = m->ts,
-		.ssrc = m->rtp.ssrc,
 		.payload = {s->payload, s->len}};
-	int n = cf_rtp_packet_write(p, CF_MIX_MAX_PACKET, &packet, items, 2);
 
-	if (n > 0)
-		cf_rtp_sender_next(&m->rtp, m->ts, s->len, now_us);
-	return n;
+	return cf_rtp_sender_write(&m->rtp, &packet, items, 2, m->ts, now_us, p, CF_MIX_MAX_PACKET);
 }
 
 static void send_to(struct cf_mix_member *m, cf_mix_emit_fn *emit, void *arg)
@@ -246,7 +246,8 @@ static void send_to(struct cf_mix_member *m, cf_mix_emit_fn *emit, void *arg)
 	uint8_t p[CF_MIX_MAX_PACKET];
 	int n = 0;
 
-	if (m->listening && s->len)
+	/* A voice does not go back to whom it comes from. */
+	if (m->listening && s->len && (m->own || !m->voice))
 		n = write_packet(m, s, m->mix->now_us, p);
 	m->sent = n > 0;
 	m->ts += CF_OPUS_FRAME;

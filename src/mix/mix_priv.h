@@ -17,6 +17,7 @@ struct cf_mix_activity {
 	float loud_db;   /* follows up at once and down slowly */
 	float steady_db; /* follows loud_db slowly: who dominates */
 	unsigned hold;   /* ticks for which it is still talking; 0: silent */
+	unsigned lies;   /* frames told far louder than they are */
 };
 
 /* A talker's frame of this tick, with its gain. */
@@ -97,6 +98,8 @@ struct cf_mix {
 /* talkers.c: who talks. */
 void cf_mix_activity_init(struct cf_mix_activity *activity);
 void cf_mix_activity_note(struct cf_mix_activity *activity, float level_db);
+void cf_mix_activity_compare(struct cf_mix_activity *activity, float decoded_db);
+bool cf_mix_activity_distrusted(const struct cf_mix_activity *activity);
 void cf_mix_probe_run(struct cf_mix *mix);
 void cf_mix_probe_stop(struct cf_mix_member *member);
 void cf_mix_choose(struct cf_mix *mix);

@@ -10,7 +10,9 @@
 #define SILENT_DB (-127.0f)
 #define FLOOR_MIN_DB (-75.0f)
 #define FLOOR_MAX_DB (-48.0f) /* what is steadily louder is wanted: music, an announcement */
-#define FLOOR_UP_DB 0.04f     /* a packet: 2 dB a second */
+#define FLOOR_START_DB (-55.0f)
+#define FLOOR_UP_DB 0.06f           /* a packet: 3 dB a second */
+#define DIGITAL_SILENCE_DB (-90.0f) /* a microphone that is off: tells nothing about the room */
 #define VOICE_DB (-60.0f)
 #define ABOVE_FLOOR_DB 8.0f
 #define SURE_VOICE_DB (-40.0f)
@@ -22,13 +24,15 @@
 #define NEW_TICKS 25
 #define PROBE_TICKS 10
 #define GONE_TICKS 25 /* without a packet: nothing to probe */
+#define LIE_DB 20.0f  /* louder told than decoded */
+#define LIES_MAX 50   /* frames: then its levels are not believed any more */
 #define LEAD_DB 5.0f  /* and for so many ticks louder: goes ahead in the order */
 #define LEAD_TICKS 15
 
 void cf_mix_activity_init(struct cf_mix_activity *activity)
 {
 	*activity = (struct cf_mix_activity){.level_db = SILENT_DB,
-		.floor_db = FLOOR_MIN_DB,
+		.floor_db = FLOOR_START_DB,
 		.loud_db = SILENT_DB,
 		.steady_db = SILENT_DB};
 }
@@ -38,14 +42,30 @@ void cf_mix_activity_note(struct cf_mix_activity *activity, float level_db)
 	struct cf_mix_activity *a = activity;
 
 	a->level_db = level_db;
-	if (level_db < a->floor_db)
+	if (level_db < a->floor_db && level_db > DIGITAL_SILENCE_DB)
 		a->floor_db = fmaxf(level_db, FLOOR_MIN_DB);
-	else
+	else if (level_db > a->floor_db)
 		a->floor_db = fminf(a->floor_db + FLOOR_UP_DB, FLOOR_MAX_DB);
 	a->loud_db = fmaxf(a->loud_db, level_db);
 	if (level_db > SURE_VOICE_DB ||
 		(level_db > VOICE_DB && level_db > a->floor_db + ABOVE_FLOOR_DB))
 		a->hold = HOLD_TICKS;
+}
+
+/* The level told and the one decoded are of packets a little apart: only what lasts counts. */
+void cf_mix_activity_compare(struct cf_mix_activity *activity, float decoded_db)
+{
+	struct cf_mix_activity *a = activity;
+
+	if (a->level_db > VOICE_DB && a->level_db > decoded_db + LIE_DB)
+		a->lies++;
+	else if (a->lies && a->lies < LIES_MAX)
+		a->lies--;
+}
+
+bool cf_mix_activity_distrusted(const struct cf_mix_activity *activity)
+{
+	return activity->lies >= LIES_MAX;
 }
 
 static void age(struct cf_mix_activity *a)

@@ -21,6 +21,20 @@ uint16_t cf_rtp_sender_next(
 	return sender->next_seq++;
 }
 
+int cf_rtp_sender_write(struct cf_rtp_sender *sender, struct cf_rtp_packet *packet,
+	const struct cf_rtp_ext_item *items, size_t n_items, uint32_t sampled_ts, uint64_t now_us,
+	uint8_t *p, size_t cap)
+{
+	int n;
+
+	packet->ssrc = sender->ssrc;
+	packet->seq = sender->next_seq;
+	n = cf_rtp_packet_write(p, cap, packet, items, n_items);
+	if (n > 0)
+		cf_rtp_sender_next(sender, sampled_ts, packet->payload.len, now_us);
+	return n;
+}
+
 bool cf_rtp_sender_info(
 	const struct cf_rtp_sender *sender, uint64_t now_us, struct cf_rtcp_sender_info *ret_info)
 {

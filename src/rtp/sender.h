@@ -7,6 +7,7 @@
 #define CF_RTP_SENDER_H
 
 #include "base/err.h"
+#include "rtp/packet.h"
 #include "rtp/rtcp.h"
 
 #include <stdbool.h>
@@ -40,6 +41,12 @@ void cf_rtp_sender_init(
 /** The sequence number for the next packet; counts it. ts: its timestamp; now_us: when sampled. */
 uint16_t cf_rtp_sender_next(
 	struct cf_rtp_sender *sender, uint32_t ts, size_t payload_len, uint64_t now_us);
+
+/** Writes a packet with the source's SSRC and next sequence number, and counts it, when it fits.
+ * sampled_ts: timestamp of now_us (packet->ts may be an earlier one). As cf_rtp_packet_write(). */
+CF_MUST_CHECK int cf_rtp_sender_write(struct cf_rtp_sender *sender, struct cf_rtp_packet *packet,
+	const struct cf_rtp_ext_item *items, size_t n_items, uint32_t sampled_ts, uint64_t now_us,
+	uint8_t *p, size_t cap);
 
 /** Sender information for an SR; false when nothing was sent (then an RR is right). */
 bool cf_rtp_sender_info(

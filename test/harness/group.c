@@ -93,7 +93,8 @@ static void speak(struct cf_test_group *g, struct cf_test_caller *c, int16_t pcm
 {
 	for (size_t i = 0; i < CF_OPUS_FRAME; i++) {
 		double t = (double)(g->samples + i) / CF_OPUS_RATE;
-		double syllable = 0.6 + 0.4 * sin(t * 2 * M_PI * 3.1 + c->hz);
+		double syllable =
+			c->steady ? 0.7 : fmax(0.02, 0.5 + 0.55 * sin(t * 2 * M_PI * 3.1 + c->hz));
 		double noise = (double)dice(&g->rng) / (1 << 23) - 1;
 
 		c->phase += 2 * M_PI * c->hz / CF_OPUS_RATE;

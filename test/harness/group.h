@@ -26,6 +26,7 @@ struct cf_test_caller {
 	double hz;                      /* of its sound: harmonics of none of the others */
 	double amplitude;               /* 0..32767; 0: says nothing */
 	double noise;                   /* in it: default 0.05 */
+	bool steady;                    /* without syllables */
 	double phase;
 	bool deaf;        /* what comes is counted, not decoded */
 	unsigned packets; /* since it joined */
