@@ -162,6 +162,8 @@ static void encode(struct cf_mix *mix, struct cf_mix_stream *s, const struct cf_
 		sum[i] = mix->sum[i] - (without ? without->pcm[i] : 0);
 	cf_mix_limit(&s->limiter, sum, mix->pcm);
 	s->level = cf_level_dbov(mix->pcm, CF_OPUS_FRAME);
+	/* The encoder takes a steady tone for background; we know when there is nothing to hear. */
+	cf_opus_encoder_set_dtx(s->encoder, mix->opts.opus.dtx && s->idle);
 	n = cf_opus_encode(s->encoder, mix->pcm, s->payload, sizeof(s->payload));
 	s->len = n > 0 ? (size_t)n : 0;
 	s->resting = n == 0 && s->idle;

@@ -29,6 +29,7 @@ struct cf_test_caller {
 	bool steady;                    /* without syllables */
 	double phase;
 	bool deaf;        /* what comes is counted, not decoded */
+	bool dumb;        /* sends nothing by itself */
 	unsigned packets; /* since it joined */
 	unsigned markers;
 	uint16_t seq; /* of the last packet */

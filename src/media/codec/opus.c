@@ -125,6 +125,11 @@ void cf_opus_encoder_set_loss(struct cf_opus_encoder *encoder, unsigned percent)
 	opus_encoder_ctl(encoder->enc, OPUS_SET_PACKET_LOSS_PERC((opus_int32)percent));
 }
 
+void cf_opus_encoder_set_dtx(struct cf_opus_encoder *encoder, bool dtx)
+{
+	opus_encoder_ctl(encoder->enc, OPUS_SET_DTX(dtx));
+}
+
 void cf_opus_encoder_set_bitrate(struct cf_opus_encoder *encoder, int bitrate_bps)
 {
 	opus_encoder_ctl(

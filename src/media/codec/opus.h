@@ -49,6 +49,9 @@ void cf_opus_encoder_set_loss(struct cf_opus_encoder *encoder, unsigned percent)
  * so that a decoder can be handed over between them without a gap. Options come along. */
 void cf_opus_encoder_copy(struct cf_opus_encoder *encoder, const struct cf_opus_encoder *from);
 
+/** Whether pauses are left out from now on. */
+void cf_opus_encoder_set_dtx(struct cf_opus_encoder *encoder, bool dtx);
+
 /** Clamped to 6000..128000. */
 void cf_opus_encoder_set_bitrate(struct cf_opus_encoder *encoder, int bitrate_bps);
 
