@@ -100,7 +100,8 @@ int cf_mix_put(struct cf_mix_member *member, const struct cf_rtp_packet *packet,
 /** A plain RTP packet for the owner (borrowed until return). May not call the mixer. */
 typedef void cf_mix_emit_fn(void *owner, const uint8_t *packet, size_t len, void *arg);
 
-/** 20 ms pass: call it every CF_MIX_TICK_US. Calls emit at most once for each member. */
+/** 20 ms pass: call it every CF_MIX_TICK_US, and once more for each tick that was missed, so that
+ * timestamps keep pace with the clock. Calls emit at most once for each member. */
 void cf_mix_run(struct cf_mix *mix, uint64_t now_us, cf_mix_emit_fn *emit, void *arg);
 
 /** Muted by the service: nobody hears the member. */

@@ -97,6 +97,54 @@ static void nothing_is_allocated(void **state)
 	cf_test_group_done(&g);
 }
 
+static uint32_t dice(uint32_t *rng)
+{
+	*rng = *rng * 1664525u + 1013904223u;
+	return *rng >> 16;
+}
+
+/* Everybody talks, stops, comes, leaves, is muted and held at random over a bad network: what a
+ * tick costs stays within its bounds. */
+static void turbulence(void **state)
+{
+	enum { N = 12, T = 3, PROBED = 8 };
+	struct cf_mix_opts opts;
+	struct cf_mix_stats s;
+	struct cf_test_group g;
+	uint32_t rng = 11;
+
+	(void)state;
+	cf_mix_opts_defaults(&opts);
+	opts.talkers_max = T;
+	opts.opus.complexity = 0;
+	cf_test_group_init(&g, N, &opts, 1);
+	g.loss_percent = 10;
+	g.jitter_ms = 60;
+	for (size_t i = 0; i < N; i++)
+		g.callers[i].deaf = true;
+	for (int t = 0; t < 400; t++) {
+		size_t i = dice(&rng) % N;
+		struct cf_mix_member *m = g.callers[i].member;
+
+		g.callers[i].amplitude = dice(&rng) % 2 * (dice(&rng) % 20000);
+		g.no_level = dice(&rng) % 4 == 0;
+		if (dice(&rng) % 10 == 0)
+			m ? cf_test_group_leave(&g, i) : cf_test_group_join(&g, i);
+		else if (m && dice(&rng) % 8 == 0)
+			cf_mix_set_muted(m, dice(&rng) % 2);
+		else if (m && dice(&rng) % 8 == 0)
+			cf_mix_set_listening(m, dice(&rng) % 3);
+		cf_test_group_run(&g, 20);
+		cf_mix_stats(g.mix, &s);
+		assert_in_range(s.talkers, 0, T);
+		assert_in_range(s.tick_decodes, 0, 2 * T + PROBED);
+		assert_in_range(s.tick_encodes, 0, 2 * T + 1);
+		assert_in_range(s.streams, 0, 2 * T);
+		assert_in_range(s.tick_packets, 0, s.members);
+	}
+	cf_test_group_done(&g);
+}
+
 static void garbage_is_refused(void **state)
 {
 	static const uint8_t bad[] = {0xff, 0xff, 0xff, 0x00};
@@ -126,6 +174,7 @@ int main(void)
 		cmocka_unit_test(members_are_limited),
 		cmocka_unit_test(survives_oom),
 		cmocka_unit_test(nothing_is_allocated),
+		cmocka_unit_test(turbulence),
 		cmocka_unit_test(garbage_is_refused),
 	};
 
