@@ -271,6 +271,10 @@ void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *
 
 /* ---- calls.c ---- */
 
+/** The stored call of these rows (CF_STORE_CALL_GET), new reference; NULL when there is none that
+ * the request's sender may see. */
+json_t *cf_api_call_of_rows(const struct cf_api_req *req, const struct cf_store_rows *rows);
+
 /** Writes a call as it is now. */
 void cf_api_call_stored(struct cf_api *api, const char *call_id);
 

@@ -69,12 +69,26 @@ static const char *read_target(struct cf_json_reader *r)
 	return raw_id;
 }
 
+/* A call to somebody, or a group to join. */
+static const char *read_group(struct cf_json_reader *r)
+{
+	const char *group_id = cf_json_get_string(r, "groupId", CF_JSON_OPTIONAL, 64);
+	char uuid[CF_CALL_ID_MAX];
+
+	if (group_id && cf_text_uuid(uuid, group_id) < 0)
+		cf_json_reader_fail(r, "groupId", "must be a UUID");
+	return group_id;
+}
+
 static bool read_start(
 	struct cf_api_req *req, struct cf_json_reader *r, struct cf_call_start *start)
 {
 	struct cf_rawid id;
 
-	start->target_raw_id = read_target(r);
+	start->group_id = read_group(r);
+	start->target_raw_id = start->group_id ? NULL : read_target(r);
+	if (start->group_id && json_object_get(r->object, "targets"))
+		cf_json_reader_fail(r, "targets", "and groupId exclude each other");
 	start->sdp = cf_json_get_string(r, "sdp", CF_JSON_REQUIRED, CF_CALL_SDP_MAX);
 	start->custom_context =
 		cf_json_get_string(r, "customContext", CF_JSON_OPTIONAL, CF_CALL_CONTEXT_MAX);
@@ -108,6 +122,8 @@ static json_t *started_json(
 		"iceServers",
 		cf_api_ice_servers(
 			api, req->token.user, call_id, host, relay, api->options.ice.turn_ttl_ms));
+	if (json && start->group_id)
+		json_object_set_new(json, "groupId", json_string(view.group_id));
 	if (json && relay && cf_api_budget_spent(api, req->token.user))
 		cf_api_budget_refuse(api, call_id, req->token.user, json);
 	return json;
@@ -152,7 +168,10 @@ void cf_api_call_create(struct cf_api_req *req)
 	if (refused_relay(req, &start))
 		return;
 	err = cf_call_start(api->domain, endpoint, &start, cf_api_now(api), call_id);
-	if (err < 0)
+	if (err == CF_ENOTSUP)
+		cf_api_fail(req, 501, "NoMediaProcessor",
+			"This service has no media processor, which group calls need.");
+	else if (err < 0)
 		cf_api_fail_err(req, err);
 	else
 		cf_api_reply_committed(req, 201, started_json(req, call_id, &start));
@@ -353,15 +372,21 @@ static json_t *participant_json(const struct cf_call_participant_view *p)
 		"endpointId", p->endpoint_id, "state", p->state);
 }
 
-static json_t *call_json(const struct cf_call_view *view)
+static void append_participant(const struct cf_call_participant_view *view, void *list)
+{
+	json_array_append_new(list, participant_json(view));
+}
+
+static json_t *call_json(const struct cf_api *api, const struct cf_call_view *view)
 {
 	json_t *call = json_pack("{s:s,s:s,s:o}", "callId", view->call_id, "state",
 		cf_call_state_name(view->state), "createdOn", cf_api_time(view->created_wall_ms));
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < view->n_participants; i++)
-		json_array_append_new(list, participant_json(&view->participants[i]));
+	cf_call_look_participants(api->domain, view->call_id, append_participant, list);
 	json_object_set_new(call, "participants", list);
+	if (view->group_id)
+		json_object_set_new(call, "groupId", json_string(view->group_id));
 	if (view->connected_wall_ms)
 		json_object_set_new(call, "connectedOn", cf_api_time(view->connected_wall_ms));
 	if (view->state == CF_CALL_ENDED) {
@@ -373,26 +398,46 @@ static json_t *call_json(const struct cf_call_view *view)
 	return call;
 }
 
+static bool names_user(const json_t *call, const char *raw_id)
+{
+	const json_t *list = json_object_get(call, "participants");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *id =
+			json_string_value(json_object_get(json_array_get(list, i), "rawId"));
+
+		if (id && strcmp(id, raw_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+json_t *cf_api_call_of_rows(const struct cf_api_req *req, const struct cf_store_rows *rows)
+{
+	const char *data = rows->n_rows > 0 ? cf_store_at(rows, 0, 4)->text : "";
+	json_t *call;
+
+	if (cf_json_parse(&call, data, strlen(data), NULL) < 0)
+		return NULL;
+	if (req->by_key || names_user(call, req->token.user))
+		return call;
+	cf_json_free(call);
+	return NULL;
+}
+
 /* A call that is no longer in memory, as it was stored. */
 static void stored_call(int err, const struct cf_store_rows *rows, void *arg)
 {
 	struct cf_api_req *req = arg;
 	json_t *call;
-	const char *data;
 
 	if (err < 0) {
 		cf_api_fail(req, 503, "StoreUnavailable", "The store is not available; try again.");
 		return;
 	}
-	if (rows->n_rows == 0 ||
-		(!req->by_key && strcmp(cf_store_at(rows, 0, 0)->text, req->token.user) != 0 &&
-			strcmp(cf_store_at(rows, 0, 1)->text, req->token.user) != 0)) {
+	call = cf_api_call_of_rows(req, rows);
+	if (!call) {
 		cf_api_fail(req, 404, "CallNotFound", "There is no such call.");
-		return;
-	}
-	data = cf_store_at(rows, 0, 4)->text;
-	if (cf_json_parse(&call, data, strlen(data), NULL) < 0) {
-		cf_api_fail_err(req, CF_ENOMEM);
 		return;
 	}
 	json_object_del(call, "restore");
@@ -408,12 +453,21 @@ void cf_api_call_get(struct cf_api_req *req)
 
 	if (cf_call_look(req->api->domain, id, &view) == 0 &&
 		(req->by_key || cf_call_has_user(req->api->domain, id, req->token.user))) {
-		cf_api_reply(req, 200, call_json(&view));
+		cf_api_reply(req, 200, call_json(req->api, &view));
 		return;
 	}
 	err = cf_store_read(req->api->options.store, CF_STORE_CALL_GET, &v, 1, stored_call, req);
 	if (err < 0)
 		cf_api_fail_err(req, CF_EAGAIN);
+}
+
+/* Of the call's first participants: calls can be looked for by them. */
+static const char *raw_id_at(const json_t *call, size_t i)
+{
+	const char *id = json_string_value(
+		json_object_get(json_array_get(json_object_get(call, "participants"), i), "rawId"));
+
+	return id ? id : "";
 }
 
 void cf_api_call_stored(struct cf_api *api, const char *call_id)
@@ -424,14 +478,14 @@ void cf_api_call_stored(struct cf_api *api, const char *call_id)
 
 	if (cf_call_look(api->domain, call_id, &view) < 0)
 		return;
-	call = call_json(&view);
+	call = call_json(api, &view);
 	json_object_set_new(call, "restore", cf_call_snapshot(api->domain, call_id));
 	text = call ? cf_json_text(call, NULL) : NULL;
 	if (text)
 		(void)cf_api_write(api, CF_STORE_CALL_PUT,
 			(struct cf_store_value[]){cf_store_text(call_id),
-				cf_store_text(view.participants[0].raw_id),
-				cf_store_text(view.participants[1].raw_id),
+				cf_store_text(raw_id_at(call, 0)),
+				cf_store_text(raw_id_at(call, 1)),
 				cf_store_int(view.created_wall_ms),
 				view.state == CF_CALL_ENDED
 					? cf_store_int(view.ended_wall_ms)

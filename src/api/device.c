@@ -530,12 +530,32 @@ static json_t *sdp_json(const struct cf_call_event *event)
 static json_t *notification_json(const struct cf_call_event *event)
 {
 	const struct cf_call_notification *n = &event->notification;
-	json_t *data;
+	json_t *data, *from;
 
 	if (cf_json_parse(&data, n->data, strlen(n->data), NULL) < 0)
 		return NULL;
-	return json_pack("{s:s,s:o,s:s,s:o}", "callId", event->call_id, "from",
-		person(event->from_raw_id, event->from_name), "kind", n->kind, "data", data);
+	from = person(event->from_raw_id, event->from_name);
+	if (from && event->from_endpoint_id)
+		json_object_set_new(from, "endpointId", json_string(event->from_endpoint_id));
+	return json_pack("{s:s,s:o,s:s,s:o}", "callId", event->call_id, "from", from, "kind",
+		n->kind, "data", data);
+}
+
+static json_t *participants_json(const struct cf_call_event *event)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < event->n_participants; i++) {
+		const struct cf_call_participant_view *p = &event->participants[i];
+		json_t *item = person(p->raw_id, p->display_name);
+
+		json_object_set_new(item, "endpointId", json_string(p->endpoint_id));
+		json_object_set_new(item, "state", json_string(p->state));
+		json_object_set_new(item, "isMuted", json_boolean(p->muted));
+		json_array_append_new(list, item);
+	}
+	return json_pack("{s:s,s:i,s:o}", "callId", event->call_id, "sequence", (int)event->roster,
+		"participants", list);
 }
 
 static json_t *event_json(const struct cf_call_event *event, struct cf_api_device *device)
@@ -548,6 +568,8 @@ static json_t *event_json(const struct cf_call_event *event, struct cf_api_devic
 		return sdp_json(event);
 	case CF_CALL_EV_CANDIDATES:
 		return candidates_json(event);
+	case CF_CALL_EV_PARTICIPANTS:
+		return participants_json(event);
 	case CF_CALL_EV_BUDGET_LOW:
 		return budget_low_json(event);
 	case CF_CALL_EV_NOTIFICATION:

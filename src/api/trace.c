@@ -19,12 +19,46 @@ static json_t *entry_json(const struct cf_store_rows *rows, size_t i)
 	return entry;
 }
 
+/* The device that this entry brings into a group, where it is another user's; or NULL. */
+static const char *stranger_of(const json_t *entry, const char *user)
+{
+	const char *kind = json_string_value(json_object_get(entry, "kind"));
+	const char *who =
+		json_string_value(json_object_get(json_object_get(entry, "detail"), "user"));
+
+	if (!kind || strcmp(kind, "joined") != 0 || !who || strcmp(who, user) == 0)
+		return NULL;
+	return json_string_value(json_object_get(entry, "endpointId"));
+}
+
+/* Members of a group see each other come and go: what addresses the others have is not theirs to
+ * know (between two people each has the other's anyway). */
+static void hide_strangers(json_t *list, const char *user)
+{
+	CF_JSON_AUTOFREE json_t *strangers = json_object();
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *entry = json_array_get(list, i);
+		const char *endpoint = json_string_value(json_object_get(entry, "endpointId"));
+		const char *stranger = stranger_of(entry, user);
+
+		if (stranger) {
+			json_object_set_new(strangers, stranger, json_true());
+			json_object_del(json_object_get(entry, "detail"), "candidates");
+		} else if (endpoint && json_object_get(strangers, endpoint)) {
+			json_array_remove(list, i--);
+		}
+	}
+}
+
 static json_t *trace_json(const struct cf_api_req *req, const struct cf_store_rows *rows)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < rows->n_rows; i++)
 		json_array_append_new(list, entry_json(rows, i));
+	if (!req->by_key)
+		hide_strangers(list, req->token.user);
 	return json_pack("{s:s,s:o}", "callId", req->params.value[0], "entries", list);
 }
 
@@ -116,12 +150,9 @@ static void trace_allowed(int err, const struct cf_store_rows *rows, void *arg)
 {
 	struct cf_api_req *req = arg;
 	struct cf_store_value v = cf_store_text(req->params.value[0]);
+	CF_JSON_AUTOFREE json_t *call = err == 0 ? cf_api_call_of_rows(req, rows) : NULL;
 
-	if (err == 0 &&
-		(rows->n_rows == 0 ||
-			(!req->by_key &&
-				strcmp(cf_store_at(rows, 0, 0)->text, req->token.user) != 0 &&
-				strcmp(cf_store_at(rows, 0, 1)->text, req->token.user) != 0))) {
+	if (err == 0 && !call) {
 		cf_api_fail(req, 404, "CallNotFound", "There is no such call.");
 		return;
 	}

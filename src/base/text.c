@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const char std_letters[] =
@@ -225,5 +226,20 @@ int cf_text_u64(const char *text, size_t n, uint64_t *ret_value)
 		v = v * 10 + digit;
 	}
 	*ret_value = v;
+	return 0;
+}
+
+int cf_text_uuid(char out[static 37], const char *text)
+{
+	if (strlen(text) != 36)
+		return CF_EINVAL;
+	for (size_t i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return CF_EINVAL;
+		out[i] = (char)tolower((unsigned char)text[i]);
+	}
+	out[36] = '\0';
 	return 0;
 }

@@ -41,6 +41,9 @@ bool cf_utf8_valid(const void *p, size_t n);
 /** Number of edits between two short texts (for "did you mean"); case counts. */
 size_t cf_text_distance(const char *a, const char *b);
 
+/** A UUID in its usual text form (RFC 9562 section 4), in lower case: 0 or CF_EINVAL. */
+CF_MUST_CHECK int cf_text_uuid(char out[static 37], const char *text);
+
 /** A decimal number from the whole text, without sign: 0 or CF_EINVAL. */
 CF_MUST_CHECK int cf_text_u64(const char *text, size_t n, uint64_t *ret_value);
 

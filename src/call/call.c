@@ -7,7 +7,7 @@
 
 /* ---- finding one's way ---- */
 
-static int target_valid(const struct cf_call_endpoint *caller, const struct cf_call_start *start)
+static int target_valid(const struct cf_call_start *start)
 {
 	size_t sdp = start->sdp ? strlen(start->sdp) : 0;
 
@@ -16,7 +16,6 @@ static int target_valid(const struct cf_call_endpoint *caller, const struct cf_c
 		return CF_EINVAL;
 	if (start->custom_context && strlen(start->custom_context) > CF_CALL_CONTEXT_MAX)
 		return CF_EINVAL;
-	(void)caller;
 	return 0;
 }
 
@@ -27,26 +26,23 @@ int cf_call_leg_find(const struct cf_call_domain *domain, const char *call_id,
 
 	if (!call)
 		return CF_ENOTFOUND;
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
-		CF_LIST_FOR(it, &call->participants[i].legs)
-		{
-			struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+	CF_LIST_FOR(it, &endpoint->legs)
+	{
+		struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, endpoint_link);
 
-			if (leg->endpoint != endpoint)
-				continue;
-			if (call->state == CF_CALL_ENDED)
-				return CF_ENOTFOUND;
-			*ret_call = call;
-			*ret_leg = leg;
-			return 0;
-		}
+		if (leg->call != call)
+			continue;
+		*ret_call = call;
+		*ret_leg = leg;
+		return 0;
 	}
 	return cf_call_has_user(domain, call_id, endpoint->user->raw_id) ? CF_ESTATE : CF_EDENIED;
 }
 
 struct cf_participant *cf_call_other(struct cf_call *call, const struct cf_leg *leg)
 {
-	return &call->participants[leg->participant == &call->participants[CF_CALLER]];
+	return leg->participant == cf_call_caller(call) ? cf_call_callee(call)
+							: cf_call_caller(call);
 }
 
 struct cf_call_event cf_call_event_from(
@@ -87,8 +83,8 @@ int cf_call_events_commit(struct cf_call_domain *domain, struct cf_list *events,
 
 int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct cf_list *events)
 {
-	struct cf_participant *caller = &call->participants[CF_CALLER];
-	struct cf_participant *callee = &call->participants[CF_CALLEE];
+	struct cf_participant *caller = cf_call_caller(call);
+	struct cf_participant *callee = cf_call_callee(call);
 	struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_INCOMING, call, caller);
 	struct cf_leg *leg;
 	int err;
@@ -133,25 +129,16 @@ static int ring_all(struct cf_call *call, struct cf_call_user *user, struct cf_l
 static struct cf_call *call_new(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
 	const struct cf_call_start *start, struct cf_call_time now)
 {
-	struct cf_call *call = cf_alloc(sizeof(*call));
-	struct cf_participant *p;
+	struct cf_call *call = cf_call_new(now);
 
 	if (!call)
 		return NULL;
-	cf_rand_uuid(call->id);
-	p = call->participants;
-	cf_list_init(&p[CF_CALLER].legs);
-	cf_list_init(&p[CF_CALLEE].legs);
-	snprintf(p[CF_CALLER].raw_id, sizeof(p->raw_id), "%s", caller->user->raw_id);
-	snprintf(p[CF_CALLEE].raw_id, sizeof(p->raw_id), "%s", start->target_raw_id);
 	call->ice_transport = start->ice_transport;
-	call->created_us = now.us;
-	call->created_wall_ms = now.wall_ms;
 	call->sdp = cf_strdup(start->sdp);
 	call->custom_context = cf_strdup(start->custom_context);
-	p[CF_CALLER].display_name = cf_strdup(caller->display_name);
 	if (!call->sdp || (start->custom_context && !call->custom_context) ||
-		(caller->display_name && !p[CF_CALLER].display_name)) {
+		!cf_participant_add(call, caller->user->raw_id, caller->display_name) ||
+		!cf_participant_add(call, start->target_raw_id, NULL)) {
 		cf_call_free(domain, call);
 		return NULL;
 	}
@@ -162,11 +149,10 @@ static struct cf_call *call_new(struct cf_call_domain *domain, struct cf_call_en
 static int call_wire(struct cf_call_domain *domain, struct cf_call *call,
 	struct cf_call_endpoint *caller, struct cf_list *events)
 {
-	struct cf_participant *p = &call->participants[CF_CALLER];
+	struct cf_participant *p = cf_call_caller(call);
 
 	p->active = cf_leg_new(call, p, caller, CF_LEG_CALLING);
-	call->callee =
-		p->active ? cf_call_user_get(domain, call->participants[CF_CALLEE].raw_id) : NULL;
+	call->callee = p->active ? cf_call_user_get(domain, cf_call_callee(call)->raw_id) : NULL;
 	if (!call->callee)
 		return CF_ENOMEM;
 	cf_list_push(&call->callee->ringing, &call->ringing_link);
@@ -178,7 +164,7 @@ static int call_wire(struct cf_call_domain *domain, struct cf_call *call,
 
 static bool rings(const struct cf_call *call)
 {
-	CF_LIST_FOR(it, &call->participants[CF_CALLEE].legs)
+	CF_LIST_FOR(it, &cf_call_callee(call)->legs)
 	{
 		if (CF_CONTAINER_OF(it, struct cf_leg, link)->state == CF_LEG_RINGING)
 			return true;
@@ -189,7 +175,7 @@ static bool rings(const struct cf_call *call)
 static void trace_ringing(
 	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
 {
-	CF_LIST_FOR(it, &call->participants[CF_CALLEE].legs)
+	CF_LIST_FOR(it, &cf_call_callee(call)->legs)
 	{
 		const struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
 
@@ -204,8 +190,11 @@ int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller
 {
 	struct cf_list events;
 	struct cf_call *call;
-	int err = target_valid(caller, start);
+	int err;
 
+	if (start->group_id)
+		return cf_group_join(domain, caller, start, now, ret_call_id);
+	err = target_valid(start);
 	if (err < 0)
 		return err;
 	if (domain->n_open >= domain->options.max_calls ||
@@ -250,7 +239,7 @@ static void stop_ringing(struct cf_call_domain *domain, struct cf_call *call)
 static int accept_events(
 	struct cf_call *call, struct cf_leg *leg, const char *sdp, struct cf_list *events)
 {
-	struct cf_participant *caller = &call->participants[CF_CALLER];
+	struct cf_participant *caller = cf_call_caller(call);
 	struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_ACCEPTED, call, leg->participant);
 	int err;
 
@@ -320,12 +309,12 @@ int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 	leg->state = CF_LEG_ACTIVE;
 	leg->participant->active = leg;
 	leg->participant->display_name = name;
-	call->participants[CF_CALLER].active->state = CF_LEG_ACTIVE;
+	cf_call_caller(call)->active->state = CF_LEG_ACTIVE;
 	endpoint->n_calls++;
 	silence_others(leg->participant, leg);
 	stop_ringing(domain, call);
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++)
-		cf_leg_record(domain, call->participants[i].active, false, now);
+	CF_LIST_FOR(it, &call->participants)
+	cf_leg_begin(domain, cf_participant_of(it)->active, now);
 	cf_call_deadline_at(domain, now.us + domain->options.leg_record_us);
 	cf_call_trace_described(domain, call, "accepted", endpoint, sdp, now);
 	cf_call_changed(domain, call);
@@ -339,7 +328,7 @@ static struct cf_call_end refusal(const struct cf_call *call)
 {
 	size_t declined = 0, busy = 0;
 
-	CF_LIST_FOR(it, &call->participants[CF_CALLEE].legs)
+	CF_LIST_FOR(it, &cf_call_callee(call)->legs)
 	{
 		const struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
 
@@ -368,7 +357,7 @@ int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
 	ev = cf_call_event_from(CF_CALL_EV_REJECTED, call, leg->participant);
 	ev.end = cf_call_end_of(busy ? CF_CALL_END_BUSY : CF_CALL_END_DECLINED);
 	err = cf_call_events_commit(domain, &events,
-		cf_call_event_add(&events, call->participants[CF_CALLER].active->endpoint, &ev));
+		cf_call_event_add(&events, cf_call_caller(call)->active->endpoint, &ev));
 	if (err < 0)
 		return err;
 	leg->state = CF_LEG_GONE;
@@ -384,15 +373,17 @@ int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
 /* The events of an end; without memory a device misses its own, and finds out by asking. */
 static void finish_events(struct cf_call_domain *domain, struct cf_call *call)
 {
-	struct cf_call_event ended = cf_call_event_from(CF_CALL_EV_ENDED, call, call->participants);
+	struct cf_call_event ended =
+		cf_call_event_from(CF_CALL_EV_ENDED, call, cf_call_caller(call));
 	struct cf_call_event cancelled =
-		cf_call_event_from(CF_CALL_EV_CANCELLED, call, call->participants);
+		cf_call_event_from(CF_CALL_EV_CANCELLED, call, cf_call_caller(call));
 	struct cf_list events;
 
 	cf_list_init(&events);
 	ended.end = cancelled.end = call->end;
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
-		const struct cf_participant *p = &call->participants[i];
+	CF_LIST_FOR(it, &call->participants)
+	{
+		const struct cf_participant *p = cf_participant_of(it);
 
 		(void)cf_call_event_to_legs(&events, p, CF_LEG_CALLING, &ended);
 		(void)cf_call_event_to_legs(&events, p, CF_LEG_ACTIVE, &ended);
@@ -404,14 +395,14 @@ static void finish_events(struct cf_call_domain *domain, struct cf_call *call)
 static void finish_legs(
 	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
 {
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
-		struct cf_participant *p = &call->participants[i];
-
-		cf_leg_record(domain, p->active, true, now);
-		CF_LIST_FOR(it, &p->legs)
+	CF_LIST_FOR(p, &call->participants)
+	{
+		CF_LIST_FOR(it, &cf_participant_of(p)->legs)
 		{
-			struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
+			struct cf_leg *leg = cf_leg_of(it);
 
+			if (leg->state == CF_LEG_ACTIVE)
+				cf_leg_record(domain, leg, &call->end, now);
 			if (leg->endpoint && leg->state != CF_LEG_RINGING &&
 				leg->state != CF_LEG_GONE)
 				leg->endpoint->n_calls--;
@@ -427,7 +418,10 @@ void cf_call_finish(struct cf_call_domain *domain, struct cf_call *call, struct 
 	call->end_reason = cf_strdup(end.reason);
 	call->end = end;
 	call->end.reason = call->end_reason ? call->end_reason : "";
-	finish_events(domain, call);
+	if (cf_call_is_group(call))
+		cf_group_end(domain, call);
+	if (!cf_list_empty(&call->participants))
+		finish_events(domain, call);
 	finish_legs(domain, call, now);
 	stop_ringing(domain, call);
 	call->state = CF_CALL_ENDED;
@@ -459,11 +453,14 @@ int cf_call_hangup(struct cf_call_domain *domain, const char *call_id,
 	if (end && (end->code < 0 || end->code > 699 || end->subcode < 0 || end->subcode > 999999 ||
 			   (end->reason && strlen(end->reason) > CF_CALL_REASON_MAX)))
 		return CF_EINVAL;
-	(void)for_everyone; /* with two in it, leaving ends the call for both */
 	if (call->state == CF_CALL_RINGING)
 		why = cf_call_end_of(CF_CALL_END_CANCELLED);
 	if (end && (end->code != 0 || end->subcode != 0))
 		why = *end;
+	if (cf_call_is_group(call)) {
+		cf_group_hangup(domain, leg, for_everyone, &why, now);
+		return 0;
+	}
 	cf_call_trace_step(domain, call, "call", "hangup", endpoint->id, NULL, now);
 	cf_call_finish(domain, call, why, now);
 	return 0;
@@ -475,6 +472,10 @@ static void leg_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct c
 	struct cf_call *call = leg->call;
 	enum cf_leg_state state = leg->state;
 
+	if (cf_call_is_group(call)) {
+		cf_group_lost(domain, leg, now);
+		return;
+	}
 	if (state == CF_LEG_RINGING) {
 		leg->state = CF_LEG_GONE;
 		cf_leg_detach(leg);

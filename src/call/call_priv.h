@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "call/domain.h"
 #include "json/json.h"
 
@@ -64,19 +65,20 @@ struct cf_leg {
 	struct cf_candidates candidates; /* what it sent so far, while the call rings */
 	size_t n_candidates;             /* since its last offer or answer */
 	uint64_t recorded_us;
-	bool busy; /* declined as busy */
+	int64_t start_wall_ms; /* media may flow since then, 0: not yet */
+	bool busy;             /* declined as busy */
+	bool muted;            /* as it says itself; in a group */
 	char id[CF_CALL_ID_MAX];
 	char endpoint_id[CF_CALL_ID_MAX];
 };
 
 struct cf_participant {
+	struct cf_list link; /* in the call's participants */
 	struct cf_list legs;
 	struct cf_leg *active; /* the one that speaks, or calls */
 	char *display_name;
 	char raw_id[CF_CALL_RAWID_MAX];
 };
-
-enum { CF_CALLER, CF_CALLEE, CF_PARTICIPANTS };
 
 struct cf_call {
 	struct cf_map_node node;
@@ -84,7 +86,13 @@ struct cf_call {
 	struct cf_call_user *callee; /* while it rings */
 	enum cf_call_state state;
 	enum cf_call_ice_transport ice_transport;
-	struct cf_participant participants[CF_PARTICIPANTS];
+	/* The caller stands first, then the callee; in a group those who came, as they came, and
+	 * stay in the list when they have left. */
+	struct cf_list participants;
+	size_t n_participants;
+	size_t n_members;               /* of a group: legs that are in it */
+	uint32_t roster;                /* numbers what the members are told of each other */
+	struct cf_map_node group_node;  /* while it is a group that has not ended */
 	struct cf_participant *offerer; /* of an offer without answer yet */
 	uint64_t offer_us;
 	uint64_t created_us;
@@ -100,15 +108,18 @@ struct cf_call {
 	size_t trace_bytes; /* of details so far */
 	bool relayed;       /* so said the last report that named a path */
 	char id[CF_CALL_ID_MAX];
+	char group_id[CF_CALL_ID_MAX]; /* empty: two people */
 };
 
 struct cf_call_domain {
 	struct cf_call_options options;
 	struct cf_call_ports ports;
+	struct cf_call_media media; /* join NULL: there is none */
 	void *arg;
 	struct cf_map endpoints;
 	struct cf_map users;
 	struct cf_map calls;
+	struct cf_map groups;  /* struct cf_call, group_node, by group_id */
 	struct cf_list events; /* queued, struct cf_queued_event */
 	size_t n_open;         /* calls that have not ended */
 	uint64_t seed;
@@ -126,6 +137,41 @@ void cf_call_events_drop(struct cf_list *list);
 
 /* ---- objects ---- */
 
+static inline struct cf_participant *cf_participant_of(const struct cf_list *link)
+{
+	return CF_CONTAINER_OF(link, struct cf_participant, link);
+}
+
+static inline struct cf_leg *cf_leg_of(const struct cf_list *link)
+{
+	return CF_CONTAINER_OF(link, struct cf_leg, link);
+}
+
+static inline bool cf_call_is_group(const struct cf_call *call)
+{
+	return call->group_id[0] != '\0';
+}
+
+/* Of a call between two. */
+static inline struct cf_participant *cf_call_caller(const struct cf_call *call)
+{
+	return cf_participant_of(call->participants.next);
+}
+
+static inline struct cf_participant *cf_call_callee(const struct cf_call *call)
+{
+	return cf_participant_of(call->participants.next->next);
+}
+
+/** A call without participants, in no table yet; or NULL. */
+struct cf_call *cf_call_new(struct cf_call_time now);
+/** Somebody more in it. NULL without memory. */
+struct cf_participant *cf_participant_add(
+	struct cf_call *call, const char *raw_id, const char *display_name);
+/** Forgets somebody, with all legs. */
+void cf_participant_remove(struct cf_call *call, struct cf_participant *participant);
+/** The participant with this id, or NULL. */
+struct cf_participant *cf_participant_find(const struct cf_call *call, const char *raw_id);
 struct cf_call *cf_call_find(const struct cf_call_domain *domain, const char *call_id);
 struct cf_call_user *cf_call_user_find(const struct cf_call_domain *domain, const char *raw_id);
 /** As cf_call_endpoint_register(), under a given id; NULL: a new one. */
@@ -167,10 +213,38 @@ void cf_call_finish(struct cf_call_domain *domain, struct cf_call *call, struct 
 /** A device went away: its legs end, and calls that cannot go on without it. */
 void cf_call_endpoint_lost(
 	struct cf_call_domain *domain, struct cf_call_endpoint *endpoint, struct cf_call_time now);
-void cf_leg_record(
-	struct cf_call_domain *domain, struct cf_leg *leg, bool ended, struct cf_call_time now);
+/** From now on the leg is metered. */
+void cf_leg_begin(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_call_time now);
+/** Writes what it is metered by; end: NULL while it goes on. Nothing for one that has not begun. */
+void cf_leg_record(struct cf_call_domain *domain, struct cf_leg *leg, const struct cf_call_end *end,
+	struct cf_call_time now);
 void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call);
 void cf_call_deadline_at(struct cf_call_domain *domain, uint64_t due_us);
+
+/* ---- group.c ---- */
+
+/** cf_call_start() of a group. */
+int cf_group_join(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint,
+	const struct cf_call_start *start, struct cf_call_time now,
+	char ret_call_id[static CF_CALL_ID_MAX]);
+/** An event for every device in a group but one (or none). */
+int cf_group_tell(struct cf_list *events, const struct cf_call *call, const struct cf_leg *except,
+	const struct cf_call_event *event);
+/** A device leaves a group (told: it is told so), which may be empty then. The leg is gone. */
+void cf_group_leave(struct cf_call_domain *domain, struct cf_leg *leg,
+	const struct cf_call_end *end, bool told, struct cf_call_time now);
+/** It went away; with the last one the call ends. The leg is gone. */
+void cf_group_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_call_time now);
+/** It hangs up, for itself or for all. The leg is gone, or the call has ended. */
+void cf_group_hangup(struct cf_call_domain *domain, struct cf_leg *leg, bool for_everyone,
+	const struct cf_call_end *end, struct cf_call_time now);
+/** The call ends: nobody can join it, and the media processor lets go of its members. */
+void cf_group_end(struct cf_call_domain *domain, struct cf_call *call);
+/** cf_call_renegotiate() and cf_call_notify() in a group; valid arguments. */
+int cf_group_renegotiate(struct cf_call_domain *domain, struct cf_leg *leg, const char *sdp,
+	bool answer, struct cf_call_time now);
+int cf_group_notify(struct cf_call_domain *domain, struct cf_leg *leg,
+	const struct cf_call_notification *notification);
 
 /* ---- trace.c ---- */
 
@@ -180,6 +254,9 @@ void cf_call_trace_step(struct cf_call_domain *domain, struct cf_call *call, con
 /** The call as it begins: who calls whom, with which candidates. */
 void cf_call_trace_started(
 	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now);
+/** Somebody joins a group. */
+void cf_call_trace_joined(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_leg *leg, const char *sdp, struct cf_call_time now);
 void cf_call_trace_ringing(struct cf_call_domain *domain, struct cf_call *call,
 	const struct cf_call_endpoint *endpoint, struct cf_call_time now);
 /** A description came: "accepted" and renegotiations. */

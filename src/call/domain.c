@@ -16,6 +16,7 @@ struct cf_queued_event {
 	struct cf_call_event event;
 	char *texts; /* owned: all strings of the event */
 	struct cf_candidates candidates;
+	struct cf_call_participant_view *participants; /* owned; their strings are in texts */
 	char call_id[CF_CALL_ID_MAX];
 	char endpoint_id[CF_CALL_ID_MAX];
 };
@@ -32,6 +33,7 @@ struct cf_call_options cf_call_options_defaults(void)
 		.max_endpoints_per_user = 16,
 		.max_calls = 20000,
 		.max_calls_per_endpoint = 8,
+		.max_group_members = 350,
 	};
 }
 
@@ -57,8 +59,14 @@ struct cf_call_domain *cf_call_domain_new(
 	cf_map_init(&domain->endpoints);
 	cf_map_init(&domain->users);
 	cf_map_init(&domain->calls);
+	cf_map_init(&domain->groups);
 	cf_list_init(&domain->events);
 	return domain;
+}
+
+void cf_call_domain_set_media(struct cf_call_domain *domain, const struct cf_call_media *media)
+{
+	domain->media = media ? *media : (struct cf_call_media){.join = NULL};
 }
 
 static void endpoint_free(struct cf_call_endpoint *endpoint)
@@ -89,6 +97,7 @@ struct cf_call_domain *cf_call_domain_free(struct cf_call_domain *domain)
 		cf_free(CF_CONTAINER_OF(node, struct cf_call_user, node));
 	}
 	cf_call_events_drop(&domain->events);
+	cf_map_done(&domain->groups);
 	cf_map_done(&domain->calls);
 	cf_map_done(&domain->endpoints);
 	cf_map_done(&domain->users);
@@ -100,6 +109,7 @@ struct cf_call_domain *cf_call_domain_free(struct cf_call_domain *domain)
 static void queued_free(struct cf_queued_event *q)
 {
 	cf_candidates_done(&q->candidates);
+	cf_free(q->participants);
 	cf_free(q->texts);
 	cf_free(q);
 }
@@ -117,36 +127,61 @@ static void pack_text(const char **text, char **at)
 	*at += n;
 }
 
+/* Each text of a queued event, one after another; NULL behind the last. */
+static const char **text_at(struct cf_queued_event *q, size_t i)
+{
+	struct cf_call_event *event = &q->event;
+	struct cf_call_participant_view *view;
+	const char **texts[] = {&event->from_raw_id, &event->from_name, &event->from_endpoint_id,
+		&event->to_raw_id, &event->sdp, &event->sdp_type, &event->custom_context,
+		&event->end.reason, &event->notification.kind, &event->notification.data};
+
+	if (i < CF_ARRAY_LEN(texts))
+		return texts[i];
+	i -= CF_ARRAY_LEN(texts);
+	if (i >= 3 * event->n_participants)
+		return NULL;
+	view = &q->participants[i / 3];
+	return i % 3 == 0 ? &view->raw_id : i % 3 == 1 ? &view->display_name : &view->endpoint_id;
+}
+
+/* What the event points to, copied. */
+static int queued_fill(struct cf_queued_event *q, const struct cf_call_event *event)
+{
+	const char **text;
+	size_t size = 0;
+	char *at;
+
+	q->event = *event;
+	if (event->n_participants > 0) {
+		q->participants = cf_calloc(event->n_participants, sizeof(*q->participants));
+		if (!q->participants)
+			return CF_ENOMEM;
+		memcpy(q->participants, event->participants,
+			event->n_participants * sizeof(*q->participants));
+		q->event.participants = q->participants;
+	}
+	for (size_t i = 0; (text = text_at(q, i)); i++)
+		size += *text ? strlen(*text) + 1 : 0;
+	q->texts = at = cf_alloc(size + 1);
+	if (!at)
+		return CF_ENOMEM;
+	for (size_t i = 0; (text = text_at(q, i)); i++)
+		pack_text(text, &at);
+	return cf_candidates_append(&q->candidates, event->candidates, event->n_candidates);
+}
+
 int cf_call_event_add(struct cf_list *list, const struct cf_call_endpoint *endpoint,
 	const struct cf_call_event *event)
 {
 	struct cf_queued_event *q = cf_alloc(sizeof(*q));
-	const char **texts[] = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
-	size_t size = 0;
-	char *at;
 
 	if (!q)
 		return CF_ENOMEM;
-	q->event = *event;
-	texts[0] = &q->event.from_raw_id;
-	texts[1] = &q->event.from_name;
-	texts[2] = &q->event.to_raw_id;
-	texts[3] = &q->event.sdp;
-	texts[4] = &q->event.sdp_type;
-	texts[5] = &q->event.custom_context;
-	texts[6] = &q->event.end.reason;
-	texts[7] = &q->event.notification.kind;
-	texts[8] = &q->event.notification.data;
-	for (size_t i = 0; i < CF_ARRAY_LEN(texts); i++)
-		size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
-	q->texts = at = cf_alloc(size + 1);
-	if (!at ||
-		cf_candidates_append(&q->candidates, event->candidates, event->n_candidates) < 0) {
+	if (queued_fill(q, event) < 0) {
 		queued_free(q);
 		return CF_ENOMEM;
 	}
-	for (size_t i = 0; i < CF_ARRAY_LEN(texts); i++)
-		pack_text(texts[i], &at);
 	snprintf(q->call_id, sizeof(q->call_id), "%s", event->call_id);
 	snprintf(q->endpoint_id, sizeof(q->endpoint_id), "%s", endpoint->id);
 	q->event.call_id = q->call_id;
@@ -471,13 +506,35 @@ static uint64_t call_due(const struct cf_call_domain *domain, const struct cf_ca
 		return call->created_us + domain->options.setup_timeout_us;
 	if (call->state == CF_CALL_ENDED)
 		return call->ended_us + domain->options.ended_keep_us;
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
-		const struct cf_leg *leg = call->participants[i].active;
+	CF_LIST_FOR(p, &call->participants)
+	{
+		CF_LIST_FOR(it, &cf_participant_of(p)->legs)
+		{
+			const struct cf_leg *leg = cf_leg_of(it);
 
-		if (leg && leg->recorded_us + domain->options.leg_record_us < due)
-			due = leg->recorded_us + domain->options.leg_record_us;
+			if (leg->state == CF_LEG_ACTIVE &&
+				leg->recorded_us + domain->options.leg_record_us < due)
+				due = leg->recorded_us + domain->options.leg_record_us;
+		}
 	}
 	return due;
+}
+
+/* Those that are due: each leg has its own minute. */
+static void record_legs(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
+{
+	CF_LIST_FOR(p, &call->participants)
+	{
+		CF_LIST_FOR(it, &cf_participant_of(p)->legs)
+		{
+			struct cf_leg *leg = cf_leg_of(it);
+
+			if (leg->state == CF_LEG_ACTIVE &&
+				leg->recorded_us + domain->options.leg_record_us <= now.us)
+				cf_leg_record(domain, leg, NULL, now);
+		}
+	}
 }
 
 static void call_tick(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
@@ -487,8 +544,7 @@ static void call_tick(struct cf_call_domain *domain, struct cf_call *call, struc
 	else if (call->state == CF_CALL_ENDED)
 		cf_call_free(domain, call);
 	else
-		for (size_t i = 0; i < CF_PARTICIPANTS; i++)
-			cf_leg_record(domain, call->participants[i].active, false, now);
+		record_legs(domain, call, now);
 }
 
 static uint64_t tick_calls(struct cf_call_domain *domain, struct cf_call_time now)

@@ -3,8 +3,8 @@
  * The business of calls: endpoints (signed-in devices), calls, their participants and legs (one
  * device's part in a call), who rings, who wins, when it ends and why. Signalling, store, metering
  * and the clock are outside: verbs come in with the time, events go out through a queue, and
- * cf_call_domain_deadline() says when to call back. Two-party calls between users today; rooms,
- * groups and phones get more participants in the same shapes.
+ * cf_call_domain_deadline() says when to call back. Calls between two users, whose devices talk to
+ * each other, and group calls (RFC 4353), whose members talk to the media processor.
  *
  * One thread (the control loop). No callback runs inside a verb: a verb queues events and calls
  * ports->wake; the owner then calls cf_call_domain_deliver(), from a deferred call, which runs the
@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #define CF_CALL_ID_MAX CF_UUID_TEXT_MAX
+#define CF_CALL_MEDIA_RAWID "28:media" /* who answers in the name of the media processor */
 #define CF_CALL_RAWID_MAX 81
 #define CF_CALL_NAME_MAX 256          /* display name, bytes */
 #define CF_CALL_REASON_MAX 256        /* text of an end reason, bytes */
@@ -38,6 +39,8 @@
  * still less than an answer may have. */
 #define CF_CALL_TRACE_BYTES_MAX (400 * 1024)
 #define CF_CALL_LEGS_MAX 32 /* devices of one participant that ring */
+/* People that one group call knows, those included that have left. */
+#define CF_CALL_PARTICIPANTS_KEPT 2000
 
 /* Both clocks, read together. */
 struct cf_call_time {
@@ -60,20 +63,23 @@ struct cf_call_end {
 };
 
 /* The ends that the domain itself decides (columns: name, code, subcode, text). */
-#define CF_CALL_END_TABLE(X)                                                       \
-	X(HANGUP, 0, 0, "ended by a participant")                                  \
-	X(CANCELLED, 487, 0, "the caller cancelled")                               \
-	X(DECLINED, 603, 0, "declined")                                            \
-	X(BUSY, 486, 0, "busy")                                                    \
-	X(ANSWERED_ELSEWHERE, 487, 10003, "answered on another device")            \
-	X(NO_ANSWER, 487, 10004, "no answer in time")                              \
-	X(ALL_DECLINED, 487, 10024, "all devices declined")                        \
-	X(NO_ENDPOINT, 480, 10037, "no device of the callee is signed in")         \
-	X(SETUP_LOST, 408, 10057, "a device went away while the call was set up")  \
-	X(DEVICE_LOST, 410, 3101, "a device lost its connection to the service")   \
-	X(MEDIA_NEVER, 410, 301004, "no media path between the devices was found") \
-	X(MEDIA_LOST, 410, 301005, "the media path was lost")                      \
-	X(RELAY_BUDGET, 403, 301006, "relay budget used up")
+#define CF_CALL_END_TABLE(X)                                                        \
+	X(HANGUP, 0, 0, "ended by a participant")                                   \
+	X(CANCELLED, 487, 0, "the caller cancelled")                                \
+	X(DECLINED, 603, 0, "declined")                                             \
+	X(BUSY, 486, 0, "busy")                                                     \
+	X(ANSWERED_ELSEWHERE, 487, 10003, "answered on another device")             \
+	X(NO_ANSWER, 487, 10004, "no answer in time")                               \
+	X(ALL_DECLINED, 487, 10024, "all devices declined")                         \
+	X(NO_ENDPOINT, 480, 10037, "no device of the callee is signed in")          \
+	X(SETUP_LOST, 408, 10057, "a device went away while the call was set up")   \
+	X(DEVICE_LOST, 410, 3101, "a device lost its connection to the service")    \
+	X(MEDIA_NEVER, 410, 301004, "no media path between the devices was found")  \
+	X(MEDIA_LOST, 410, 301005, "the media path was lost")                       \
+	X(RELAY_BUDGET, 403, 301006, "relay budget used up")                        \
+	X(OFFER_REFUSED, 488, 301007, "the media processor cannot take this offer") \
+	X(PROCESSOR_LOST, 503, 301008, "the media processor stopped")               \
+	X(REMOVED, 0, 5300, "removed from the call by another participant")
 
 enum cf_call_end_kind {
 #define X(name, code, subcode, text) CF_CALL_END_##name,
@@ -91,13 +97,13 @@ struct cf_call_candidate {
 };
 
 enum cf_call_event_type {
-	CF_CALL_EV_INCOMING,    /* from, to, sdp (offer), custom_context */
-	CF_CALL_EV_ACCEPTED,    /* to the caller: from, sdp (answer) */
-	CF_CALL_EV_REJECTED,    /* to the caller: from, end; other devices may still ring */
-	CF_CALL_EV_CANCELLED,   /* to a ringing device: end */
-	CF_CALL_EV_CANDIDATES,  /* candidates, end_of_candidates */
-	CF_CALL_EV_RENEGOTIATE, /* sdp, sdp_type */
-	CF_CALL_EV_PARTICIPANTS,
+	CF_CALL_EV_INCOMING,     /* from, to, sdp (offer), custom_context */
+	CF_CALL_EV_ACCEPTED,     /* to the caller: from, sdp (answer) */
+	CF_CALL_EV_REJECTED,     /* to the caller: from, end; other devices may still ring */
+	CF_CALL_EV_CANCELLED,    /* to a ringing device: end */
+	CF_CALL_EV_CANDIDATES,   /* candidates, end_of_candidates */
+	CF_CALL_EV_RENEGOTIATE,  /* sdp, sdp_type */
+	CF_CALL_EV_PARTICIPANTS, /* participants, roster: of a group, those that changed */
 	CF_CALL_EV_ENDED,        /* end */
 	CF_CALL_EV_BUDGET_LOW,   /* budget, used_bytes, limit_bytes */
 	CF_CALL_EV_NOTIFICATION, /* from, notification */
@@ -109,6 +115,15 @@ struct cf_call_notification {
 	const char *data; /* a JSON object, as text */
 };
 
+/* Somebody in a call, or one device of theirs. Borrowed. */
+struct cf_call_participant_view {
+	const char *raw_id;
+	const char *display_name; /* or NULL */
+	const char *endpoint_id;  /* of the device that speaks, or NULL */
+	const char *state;        /* "calling", "ringing", "connected", "disconnected" */
+	bool muted;               /* by its own word; in a group */
+};
+
 /* Everything in it is borrowed until the sink returns. Fields that a type lacks are NULL or 0. */
 struct cf_call_event {
 	enum cf_call_event_type type;
@@ -116,6 +131,7 @@ struct cf_call_event {
 	const char *endpoint_id; /* whom it is for */
 	const char *from_raw_id;
 	const char *from_name;
+	const char *from_endpoint_id; /* of a notification in a group */
 	const char *to_raw_id;
 	const char *sdp;
 	const char *sdp_type; /* "offer" or "answer" */
@@ -128,6 +144,9 @@ struct cf_call_event {
 	const char *budget; /* whose it is: "user", "call" or "resource". Static */
 	uint64_t used_bytes, limit_bytes;
 	struct cf_call_notification notification;
+	const struct cf_call_participant_view *participants;
+	size_t n_participants;
+	uint32_t roster; /* one more with each change of the group */
 };
 
 /** Takes an event for one endpoint. Runs from cf_call_domain_deliver() only. */
@@ -173,6 +192,17 @@ struct cf_call_ports {
 	void (*endpoint_gone)(struct cf_call_endpoint *endpoint, void *arg);
 };
 
+/* The media processor, as the domain asks it for group calls. They copy what they keep, run inside
+ * verbs, and call none: what follows comes back by cf_call_media_answered() and
+ * cf_call_media_lost(). */
+struct cf_call_media {
+	/* A device comes with its offer: 0; CF_ELIMIT (no room now), CF_ENOMEM. */
+	int (*join)(const char *call_id, const char *leg_id, const char *sdp, void *arg);
+	void (*offer)(const char *call_id, const char *leg_id, const char *sdp, void *arg);
+	void (*leave)(const char *call_id, const char *leg_id, void *arg);
+	void *arg;
+};
+
 struct cf_call_options {
 	uint64_t setup_timeout_us;     /* ringing, 85 s */
 	uint64_t reconnect_timeout_us; /* device of a running call without event stream, 120 s */
@@ -183,6 +213,7 @@ struct cf_call_options {
 	size_t max_endpoints_per_user; /* 16 */
 	size_t max_calls;
 	size_t max_calls_per_endpoint; /* 8 */
+	size_t max_group_members;      /* devices in one group call, 350 */
 };
 
 struct cf_call_options cf_call_options_defaults(void);
@@ -191,6 +222,9 @@ struct cf_call_options cf_call_options_defaults(void);
 CF_MUST_CHECK struct cf_call_domain *cf_call_domain_new(
 	const struct cf_call_options *options, const struct cf_call_ports *ports, void *arg);
 struct cf_call_domain *cf_call_domain_free(struct cf_call_domain *domain);
+
+/** From now on there are group calls. Copies media. NULL: from now on there are no new ones. */
+void cf_call_domain_set_media(struct cf_call_domain *domain, const struct cf_call_media *media);
 
 /** Other limits and time-outs, for what is there as well (a reload). Copies options. */
 void cf_call_domain_configure(struct cf_call_domain *domain, const struct cf_call_options *options,
@@ -250,17 +284,29 @@ void cf_call_user_remove(
  * CF_ENOMEM. On failure nothing has changed. Text arguments are copied. ---- */
 
 struct cf_call_start {
-	const char *target_raw_id;
-	const char *sdp; /* offer */
+	const char *target_raw_id; /* whom to call, or */
+	const char *group_id;      /* NULL, or the group to join: a UUID, as text */
+	const char *sdp;           /* offer */
 	const char *custom_context;
 	enum cf_call_ice_transport ice_transport;
 };
 
 /** Places a call; its id goes to ret_call_id. A callee without any device ends it at once, by
- * event (480/10037). */
+ * event (480/10037).
+ * Or joins a group call, which begins with its first member: the answer of the media processor
+ * follows as CF_CALL_EV_ACCEPTED, the members as CF_CALL_EV_PARTICIPANTS. A device that is in it
+ * already leaves first (its connection is a new one). Also CF_ENOTSUP (no media processor). */
 CF_MUST_CHECK int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
 	const struct cf_call_start *start, struct cf_call_time now,
 	char ret_call_id[static CF_CALL_ID_MAX]);
+
+/** The media processor has answered a leg's offer. NULL: it cannot take it, the leg ends. */
+void cf_call_media_answered(struct cf_call_domain *domain, const char *call_id, const char *leg_id,
+	const char *sdp, struct cf_call_time now);
+
+/** The media of a leg ended: by this end. */
+void cf_call_media_lost(struct cf_call_domain *domain, const char *call_id, const char *leg_id,
+	struct cf_call_end end, struct cf_call_time now);
 
 /** The first device wins. It and the caller then get the candidates gathered so far. */
 CF_MUST_CHECK int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
@@ -278,7 +324,8 @@ CF_MUST_CHECK int cf_call_candidates(struct cf_call_domain *domain, const char *
 CF_MUST_CHECK int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, const char *sdp, bool answer, struct cf_call_time now);
 
-/** Leaves; a two-party call ends. end: NULL for a plain hang-up, or why (0 <= code <= 699). */
+/** Leaves; a call between two ends, a group with its last member. for_everyone: ends it for all.
+ * end: NULL for a plain hang-up, or why (0 <= code <= 699). */
 CF_MUST_CHECK int cf_call_hangup(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, bool for_everyone, const struct cf_call_end *end,
 	struct cf_call_time now);
@@ -315,12 +362,8 @@ void cf_call_relay_budget_used_up(
 
 /* ---- looking ---- */
 
-struct cf_call_participant_view {
-	const char *raw_id;
-	const char *display_name; /* or NULL */
-	const char *endpoint_id;  /* of the device that speaks, or NULL */
-	const char *state;        /* "calling", "ringing", "connected", "disconnected" */
-};
+/** Takes one participant. Runs within the call; calls no verb. */
+typedef void cf_call_participant_fn(const struct cf_call_participant_view *view, void *arg);
 
 struct cf_call_view {
 	const char *call_id;
@@ -330,13 +373,18 @@ struct cf_call_view {
 	int64_t ended_wall_ms;
 	struct cf_call_end end;
 	enum cf_call_ice_transport ice_transport;
+	const char *group_id; /* NULL: a call between two */
 	size_t n_participants;
-	struct cf_call_participant_view participants[2];
 };
 
 /** The call, ended ones for a minute. Borrowed until the next verb. 0 or CF_ENOTFOUND. */
 CF_MUST_CHECK int cf_call_look(
 	const struct cf_call_domain *domain, const char *call_id, struct cf_call_view *ret_view);
+
+/** Tells its participants: the caller first, then the callee; those of a group in the order in
+ * which they came, those included that have left. */
+void cf_call_look_participants(const struct cf_call_domain *domain, const char *call_id,
+	cf_call_participant_fn *fn, void *arg);
 
 /** Whether a user has, or had, a part in the call. */
 bool cf_call_has_user(const struct cf_call_domain *domain, const char *call_id, const char *raw_id);

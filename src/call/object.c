@@ -99,9 +99,29 @@ void cf_leg_detach(struct cf_leg *leg)
 	cf_candidates_done(&leg->candidates);
 }
 
-static void participant_done(struct cf_participant *participant)
+struct cf_participant *cf_participant_add(
+	struct cf_call *call, const char *raw_id, const char *display_name)
+{
+	struct cf_participant *participant = cf_alloc(sizeof(*participant));
+
+	if (!participant)
+		return NULL;
+	participant->display_name = cf_strdup(display_name);
+	if (display_name && !participant->display_name)
+		return cf_free(participant);
+	cf_list_init(&participant->legs);
+	snprintf(participant->raw_id, sizeof(participant->raw_id), "%s", raw_id);
+	cf_list_push(&call->participants, &participant->link);
+	call->n_participants++;
+	return participant;
+}
+
+void cf_participant_remove(struct cf_call *call, struct cf_participant *participant)
 {
 	struct cf_list *node;
+
+	call->n_participants--;
+	cf_list_remove(&participant->link);
 
 	while ((node = cf_list_pop(&participant->legs))) {
 		struct cf_leg *leg = CF_CONTAINER_OF(node, struct cf_leg, link);
@@ -110,16 +130,32 @@ static void participant_done(struct cf_participant *participant)
 		cf_free(leg);
 	}
 	cf_free(participant->display_name);
+	cf_free(participant);
+}
+
+struct cf_call *cf_call_new(struct cf_call_time now)
+{
+	struct cf_call *call = cf_alloc(sizeof(*call));
+
+	if (!call)
+		return NULL;
+	cf_rand_uuid(call->id);
+	cf_list_init(&call->participants);
+	call->created_us = now.us;
+	call->created_wall_ms = now.wall_ms;
+	return call;
 }
 
 void cf_call_free(struct cf_call_domain *domain, struct cf_call *call)
 {
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++)
-		participant_done(&call->participants[i]);
+	while (!cf_list_empty(&call->participants))
+		cf_participant_remove(call, cf_call_caller(call));
 	if (call->callee) {
 		cf_list_remove(&call->ringing_link);
 		cf_call_user_release(domain, call->callee);
 	}
+	if (cf_call_is_group(call))
+		cf_map_remove(&domain->groups, &call->group_node);
 	cf_map_remove(&domain->calls, &call->node);
 	cf_free(call->sdp);
 	cf_free(call->custom_context);
@@ -142,12 +178,18 @@ struct cf_call *cf_call_find(const struct cf_call_domain *domain, const char *ca
 
 /* ---- records ---- */
 
-void cf_leg_record(
-	struct cf_call_domain *domain, struct cf_leg *leg, bool ended, struct cf_call_time now)
+void cf_leg_begin(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_call_time now)
+{
+	leg->start_wall_ms = now.wall_ms;
+	cf_leg_record(domain, leg, NULL, now);
+}
+
+void cf_leg_record(struct cf_call_domain *domain, struct cf_leg *leg, const struct cf_call_end *end,
+	struct cf_call_time now)
 {
 	struct cf_call_leg_record record;
 
-	if (!leg || leg->call->state == CF_CALL_RINGING || leg->call->connected_wall_ms == 0)
+	if (leg->start_wall_ms == 0)
 		return;
 	leg->recorded_us = now.us;
 	if (!domain->ports.leg)
@@ -156,11 +198,11 @@ void cf_leg_record(
 		.call_id = leg->call->id,
 		.raw_id = leg->participant->raw_id,
 		.endpoint_id = leg->endpoint_id,
-		.start_wall_ms = leg->call->connected_wall_ms,
+		.start_wall_ms = leg->start_wall_ms,
 		.end_wall_ms = now.wall_ms,
-		.ended = ended,
-		.code = leg->call->end.code,
-		.subcode = leg->call->end.subcode};
+		.ended = end != NULL,
+		.code = end ? end->code : 0,
+		.subcode = end ? end->subcode : 0};
 	domain->ports.leg(&record, domain->arg);
 }
 
@@ -172,13 +214,14 @@ void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call)
 
 /* ---- looking ---- */
 
-static const char *participant_state(const struct cf_call *call, size_t i)
+static const char *participant_state(
+	const struct cf_call *call, const struct cf_participant *participant)
 {
-	if (call->state == CF_CALL_ENDED)
+	if (call->state == CF_CALL_ENDED || (cf_call_is_group(call) && !participant->active))
 		return "disconnected";
 	if (call->state == CF_CALL_CONNECTED)
 		return "connected";
-	return i == CF_CALLER ? "calling" : "ringing";
+	return participant == cf_call_caller(call) ? "calling" : "ringing";
 }
 
 int cf_call_look(
@@ -195,22 +238,44 @@ int cf_call_look(
 		.ended_wall_ms = call->ended_wall_ms,
 		.end = call->end,
 		.ice_transport = call->ice_transport,
-		.n_participants = CF_PARTICIPANTS};
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++) {
-		const struct cf_participant *p = &call->participants[i];
+		.group_id = cf_call_is_group(call) ? call->group_id : NULL,
+		.n_participants = call->n_participants};
+	return 0;
+}
 
-		ret_view->participants[i] = (struct cf_call_participant_view){.raw_id = p->raw_id,
+void cf_call_look_participants(const struct cf_call_domain *domain, const char *call_id,
+	cf_call_participant_fn *fn, void *arg)
+{
+	const struct cf_call *call = cf_call_find(domain, call_id);
+
+	if (!call)
+		return;
+	CF_LIST_FOR(it, &call->participants)
+	{
+		const struct cf_participant *p = cf_participant_of(it);
+		struct cf_call_participant_view view = {.raw_id = p->raw_id,
 			.display_name = p->display_name,
 			.endpoint_id = p->active ? p->active->endpoint_id : NULL,
-			.state = participant_state(call, i)};
+			.state = participant_state(call, p),
+			.muted = p->active && p->active->muted};
+
+		fn(&view, arg);
 	}
-	return 0;
+}
+
+struct cf_participant *cf_participant_find(const struct cf_call *call, const char *raw_id)
+{
+	CF_LIST_FOR(it, &call->participants)
+	{
+		if (strcmp(cf_participant_of(it)->raw_id, raw_id) == 0)
+			return cf_participant_of(it);
+	}
+	return NULL;
 }
 
 bool cf_call_has_user(const struct cf_call_domain *domain, const char *call_id, const char *raw_id)
 {
 	const struct cf_call *call = cf_call_find(domain, call_id);
 
-	return call && (strcmp(call->participants[CF_CALLER].raw_id, raw_id) == 0 ||
-			       strcmp(call->participants[CF_CALLEE].raw_id, raw_id) == 0);
+	return call && cf_participant_find(call, raw_id);
 }

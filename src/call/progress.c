@@ -20,9 +20,13 @@ static int route_candidates(struct cf_call *call, const struct cf_leg *leg,
 	const struct cf_call_candidate *v, size_t n, bool end, struct cf_list *events)
 {
 	struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_CANDIDATES, call, leg->participant);
-	const struct cf_participant *to = cf_call_other(call, leg);
+	const struct cf_participant *to;
 	int err;
 
+	/* The media processor has an address that everybody can send to, and learns theirs so. */
+	if (cf_call_is_group(call))
+		return 0;
+	to = cf_call_other(call, leg);
 	ev.candidates = v;
 	ev.n_candidates = n;
 	ev.end_of_candidates = end;
@@ -97,6 +101,8 @@ int cf_call_renegotiate(struct cf_call_domain *domain, const char *call_id,
 
 	if (err == 0 && (!sdp || !*sdp || strlen(sdp) > CF_CALL_SDP_MAX))
 		err = CF_EINVAL;
+	if (err == 0 && cf_call_is_group(call))
+		return cf_group_renegotiate(domain, leg, sdp, answer, now);
 	if (err == 0)
 		err = offer_allowed(call, leg, answer, now);
 	if (err < 0)
@@ -142,6 +148,8 @@ int cf_call_notify(struct cf_call_domain *domain, const char *call_id,
 		err = notification_valid(notification);
 	if (err < 0)
 		return err;
+	if (cf_call_is_group(call))
+		return cf_group_notify(domain, leg, notification);
 	cf_list_init(&events);
 	ev = cf_call_event_from(CF_CALL_EV_NOTIFICATION, call, leg->participant);
 	ev.notification = *notification;
@@ -170,8 +178,9 @@ static void tell_budget_low(
 	int err = 0;
 
 	cf_list_init(&events);
-	for (size_t i = 0; i < CF_ARRAY_LEN(call->participants); i++) {
-		struct cf_participant *p = &call->participants[i];
+	CF_LIST_FOR(it, &call->participants)
+	{
+		struct cf_participant *p = cf_participant_of(it);
 		struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_BUDGET_LOW, call, p);
 
 		if (!all && strcmp(p->raw_id, low->raw_id) != 0)

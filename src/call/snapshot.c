@@ -24,10 +24,10 @@ static json_t *candidates_write(const struct cf_candidates *list)
 
 static json_t *leg_write(const struct cf_leg *leg)
 {
-	return json_pack("{s:s,s:s,s:i,s:b,s:b,s:b,s:o}", "id", leg->id, "endpoint",
-		leg->endpoint_id, "state", (int)leg->state, "busy", leg->busy, "active",
-		leg->participant->active == leg, "end", leg->candidates.end, "candidates",
-		candidates_write(&leg->candidates));
+	return json_pack("{s:s,s:s,s:i,s:I,s:b,s:b,s:b,s:o}", "id", leg->id, "endpoint",
+		leg->endpoint_id, "state", (int)leg->state, "start", (json_int_t)leg->start_wall_ms,
+		"busy", leg->busy, "active", leg->participant->active == leg, "end",
+		leg->candidates.end, "candidates", candidates_write(&leg->candidates));
 }
 
 static json_t *participant_write(const struct cf_participant *p)
@@ -43,17 +43,27 @@ static json_t *participant_write(const struct cf_participant *p)
 json_t *cf_call_snapshot(const struct cf_call_domain *domain, const char *call_id)
 {
 	const struct cf_call *call = cf_call_find(domain, call_id);
+	json_t *participants;
+	int offerer = -1, i = 0;
 
 	if (!call || call->state == CF_CALL_ENDED)
 		return NULL;
-	return json_pack("{s:s,s:i,s:i,s:I,s:I,s:I,s:s?,s:s?,s:i,s:[o,o]}", "id", call->id, "state",
-		(int)call->state, "iceTransport", (int)call->ice_transport, "created",
-		(json_int_t)call->created_wall_ms, "connected", (json_int_t)call->connected_wall_ms,
-		"traceSeq", (json_int_t)call->trace_seq, "sdp", call->sdp, "customContext",
-		call->custom_context, "offerer",
-		call->offerer ? (int)(call->offerer - call->participants) : -1, "participants",
-		participant_write(&call->participants[CF_CALLER]),
-		participant_write(&call->participants[CF_CALLEE]));
+	participants = json_array();
+	CF_LIST_FOR(it, &call->participants)
+	{
+		const struct cf_participant *p = cf_participant_of(it);
+
+		json_array_append_new(participants, participant_write(p));
+		if (call->offerer == p)
+			offerer = i;
+		i++;
+	}
+	return json_pack("{s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:s?,s:s?,s:i,s:o}", "group", call->group_id,
+		"id", call->id, "state", (int)call->state, "iceTransport", (int)call->ice_transport,
+		"created", (json_int_t)call->created_wall_ms, "connected",
+		(json_int_t)call->connected_wall_ms, "traceSeq", (json_int_t)call->trace_seq, "sdp",
+		call->sdp, "customContext", call->custom_context, "offerer", offerer,
+		"participants", participants);
 }
 
 /* ---- reading ---- */
@@ -102,6 +112,7 @@ static int leg_read(struct cf_call_domain *domain, struct cf_call *call, struct 
 	cf_list_push(&p->legs, &leg->link);
 	leg->state = (enum cf_leg_state)cf_json_get_int(
 		r, "state", CF_JSON_REQUIRED, CF_LEG_CALLING, CF_LEG_GONE, CF_LEG_GONE);
+	leg->start_wall_ms = cf_json_get_int(r, "start", CF_JSON_OPTIONAL, 0, INT64_MAX / 2, 0);
 	leg->busy = cf_json_get_bool(r, "busy", CF_JSON_OPTIONAL, false);
 	if (!copy_id(leg->id, cf_json_get_string(r, "id", CF_JSON_REQUIRED, CF_CALL_ID_MAX)) ||
 		!copy_id(leg->endpoint_id,
@@ -120,9 +131,10 @@ static int leg_read(struct cf_call_domain *domain, struct cf_call *call, struct 
 	return candidates_read(leg, r);
 }
 
-static int participant_read(struct cf_call_domain *domain, struct cf_call *call,
-	struct cf_participant *p, struct cf_json_reader *r)
+static int participant_read(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_json_reader *r)
 {
+	struct cf_participant *p;
 	const char *raw_id =
 		cf_json_get_string(r, "rawId", CF_JSON_REQUIRED, CF_CALL_RAWID_MAX - 1);
 	const char *name = cf_json_get_string(r, "displayName", CF_JSON_OPTIONAL, CF_CALL_NAME_MAX);
@@ -131,9 +143,8 @@ static int participant_read(struct cf_call_domain *domain, struct cf_call *call,
 
 	if (err < 0)
 		return err;
-	snprintf(p->raw_id, sizeof(p->raw_id), "%s", raw_id);
-	p->display_name = cf_strdup(name);
-	if (name && !p->display_name)
+	p = cf_participant_add(call, raw_id, name);
+	if (!p)
 		return CF_ENOMEM;
 	for (size_t i = 0; i < json_array_size(legs) && err == 0; i++) {
 		struct cf_json_reader item;
@@ -150,16 +161,17 @@ static int participants_read(
 	struct cf_call_domain *domain, struct cf_call *call, struct cf_json_reader *r)
 {
 	const json_t *list =
-		cf_json_get_array(r, "participants", CF_JSON_REQUIRED, CF_PARTICIPANTS);
+		cf_json_get_array(r, "participants", CF_JSON_REQUIRED, CF_CALL_PARTICIPANTS_KEPT);
+	size_t n = list ? json_array_size(list) : 0;
 	int err = 0;
 
-	if (!list || json_array_size(list) != CF_PARTICIPANTS)
+	if (cf_call_is_group(call) ? n == 0 : n != 2)
 		return CF_EBADMSG;
-	for (size_t i = 0; i < CF_PARTICIPANTS && err == 0; i++) {
+	for (size_t i = 0; i < n && err == 0; i++) {
 		struct cf_json_reader item;
 
 		err = cf_json_get_item(r, "participants", list, i, &item)
-			      ? participant_read(domain, call, &call->participants[i], &item)
+			      ? participant_read(domain, call, &item)
 			      : CF_EBADMSG;
 	}
 	return err;
@@ -170,7 +182,8 @@ static int head_read(struct cf_call *call, struct cf_json_reader *r, struct cf_c
 	const char *sdp = cf_json_get_string(r, "sdp", CF_JSON_OPTIONAL, CF_CALL_SDP_MAX);
 	const char *context =
 		cf_json_get_string(r, "customContext", CF_JSON_OPTIONAL, CF_CALL_CONTEXT_MAX);
-	int64_t offerer = cf_json_get_int(r, "offerer", CF_JSON_OPTIONAL, -1, 1, -1);
+	const char *group =
+		cf_json_get_string(r, "group", CF_JSON_OPTIONAL, sizeof(call->group_id) - 1);
 	int64_t age_ms;
 
 	call->state = (enum cf_call_state)cf_json_get_int(
@@ -191,18 +204,42 @@ static int head_read(struct cf_call *call, struct cf_json_reader *r, struct cf_c
 		call->created_us = now.us - (uint64_t)age_ms * CF_US_PER_MS;
 	else
 		call->created_us = now.us;
-	call->offerer = offerer < 0 ? NULL : &call->participants[offerer];
-	call->offer_us = now.us;
+	snprintf(call->group_id, sizeof(call->group_id), "%s", group ? group : "");
 	call->sdp = cf_strdup(sdp);
 	call->custom_context = cf_strdup(context);
 	return (sdp && !call->sdp) || (context && !call->custom_context) ? CF_ENOMEM : 0;
 }
 
+static int offerer_read(struct cf_call *call, struct cf_json_reader *r, struct cf_call_time now)
+{
+	int64_t offerer = cf_json_get_int(r, "offerer", CF_JSON_OPTIONAL, -1, 1, -1);
+
+	if (offerer >= 0 && !cf_call_is_group(call))
+		call->offerer = offerer == 0 ? cf_call_caller(call) : cf_call_callee(call);
+	call->offer_us = now.us;
+	return r->err;
+}
+
+/* Metered as before, from where it stood. */
+static void begin_legs(struct cf_call *call, struct cf_call_time now)
+{
+	CF_LIST_FOR(it, &call->participants)
+	{
+		struct cf_leg *leg = cf_participant_of(it)->active;
+
+		if (!leg)
+			continue;
+		leg->recorded_us = now.us;
+		if (leg->start_wall_ms == 0)
+			leg->start_wall_ms = call->connected_wall_ms;
+	}
+}
+
 /* Whether everyone it needs is back. */
 static bool complete(const struct cf_call *call)
 {
-	const struct cf_leg *caller = call->participants[CF_CALLER].active;
-	const struct cf_leg *callee = call->participants[CF_CALLEE].active;
+	const struct cf_leg *caller = cf_call_caller(call)->active;
+	const struct cf_leg *callee = cf_call_callee(call)->active;
 
 	if (!caller || !caller->endpoint)
 		return false;
@@ -214,9 +251,9 @@ static int enter(struct cf_call_domain *domain, struct cf_call *call)
 	int err = cf_map_insert(&domain->calls, &call->node,
 		cf_hash_bytes(call->id, strlen(call->id), domain->seed));
 
-	if (err < 0 || call->state != CF_CALL_RINGING)
+	if (err < 0 || cf_call_is_group(call) || call->state != CF_CALL_RINGING)
 		return err;
-	call->callee = cf_call_user_get(domain, call->participants[CF_CALLEE].raw_id);
+	call->callee = cf_call_user_get(domain, cf_call_callee(call)->raw_id);
 	if (!call->callee)
 		return CF_ENOMEM;
 	cf_list_push(&call->callee->ringing, &call->ringing_link);
@@ -225,15 +262,13 @@ static int enter(struct cf_call_domain *domain, struct cf_call *call)
 
 int cf_call_restore(struct cf_call_domain *domain, const json_t *snapshot, struct cf_call_time now)
 {
-	struct cf_call *call = cf_alloc(sizeof(*call));
+	struct cf_call *call = cf_call_new(now);
 	struct cf_json_error error;
 	struct cf_json_reader r;
 	int err;
 
 	if (!call)
 		return CF_ENOMEM;
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++)
-		cf_list_init(&call->participants[i].legs);
 	cf_json_reader_init(&r, snapshot, &error);
 	err = r.err < 0 ? r.err : head_read(call, &r, now);
 	if (err == 0 && cf_call_find(domain, call->id))
@@ -241,18 +276,20 @@ int cf_call_restore(struct cf_call_domain *domain, const json_t *snapshot, struc
 	if (err == 0)
 		err = participants_read(domain, call, &r);
 	if (err == 0)
+		err = offerer_read(call, &r, now);
+	if (err == 0)
 		err = enter(domain, call);
 	if (err < 0) {
 		cf_call_free(domain, call);
 		return err;
 	}
 	domain->n_open++;
-	for (size_t i = 0; i < CF_PARTICIPANTS; i++)
-		if (call->participants[i].active)
-			call->participants[i].active->recorded_us = now.us;
+	begin_legs(call, now);
 	cf_call_trace_step(domain, call, "call", "service-restarted", NULL, NULL, now);
 	cf_call_deadline_at(domain, now.us);
-	if (!complete(call))
+	if (cf_call_is_group(call))
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_PROCESSOR_LOST), now);
+	else if (!complete(call))
 		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_DEVICE_LOST), now);
 	return 0;
 }

@@ -87,13 +87,22 @@ void cf_call_trace_started(
 	static const char *const transports[] = {[CF_CALL_ICE_ALL] = "all",
 		[CF_CALL_ICE_RELAY] = "relay",
 		[CF_CALL_ICE_DIRECT] = "direct"};
-	const struct cf_participant *caller = &call->participants[CF_CALLER];
+	const struct cf_participant *caller = cf_call_caller(call);
 
 	cf_call_trace_step(domain, call, "call", "started", caller->active->endpoint_id,
 		json_pack("{s:s,s:s?,s:s,s:s,s:o}", "from", caller->raw_id, "fromName",
-			caller->display_name, "to", call->participants[CF_CALLEE].raw_id,
-			"iceTransport", transports[call->ice_transport], "candidates",
-			candidates_of(call->sdp)),
+			caller->display_name, "to", cf_call_callee(call)->raw_id, "iceTransport",
+			transports[call->ice_transport], "candidates", candidates_of(call->sdp)),
+		now);
+}
+
+void cf_call_trace_joined(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_leg *leg, const char *sdp, struct cf_call_time now)
+{
+	cf_call_trace_step(domain, call, "call", "joined", leg->endpoint_id,
+		json_pack("{s:s,s:s?,s:i,s:o}", "user", leg->participant->raw_id, "name",
+			leg->participant->display_name, "members", (int)call->n_members,
+			"candidates", candidates_of(sdp)),
 		now);
 }
 

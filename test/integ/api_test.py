@@ -24,6 +24,10 @@ from stun import Allocation
 DOC = yaml.safe_load((ROOT / "docs" / "api" / "openapi.yaml").read_text())
 CALLING = "/calling/2026-11-01"
 WAIT_S = 10
+OFFER = "\r\n".join(["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=mid:0",
+                     "a=ice-ufrag:abcd", "a=ice-pwd:0123456789abcdefghijkl", "a=fingerprint:sha-256 " + ":".join(["AB"] * 32),
+                     "a=setup:actpass", "a=sendrecv", "a=rtcp-mux", "a=rtpmap:111 opus/48000/2",
+                     "a=candidate:1 1 udp 2122260223 192.0.2.1 9 typ host", ""])
 
 
 def schema_at(schema):
@@ -251,6 +255,47 @@ def whole_call(service):
     assert service.send("DELETE", f"{CALLING}/endpoints/{pair.a}", token=pair.alice_token).status == 204
 
 
+def in_group(service):
+    pair, group = Pair(service), str(uuid.uuid4())
+    for who, device, token in (("alice", pair.a, pair.alice_token), ("bob", pair.b, pair.bob_token)):
+        answer = service.send("POST", f"{CALLING}/calls", {"endpointId": device, "groupId": group.upper(), "sdp": OFFER}, token)
+        assert (answer.status, answer.json["groupId"]) == (201, group), answer.json
+        assert pair.call in (None, answer.json["callId"]), "two calls of one group"
+        pair.call = answer.json["callId"]
+        if who == "bob":
+            pair.a_events.take("participantsUpdated")
+        events = pair.a_events if who == "alice" else pair.b_events
+        roster = events.take("participantsUpdated")
+        assert [one["displayName"] for one in roster["participants"]] == ["Alice", "Bob"][:len(roster["participants"])], roster
+        answered = events.take("callAccepted")
+        assert answered["by"] == {"rawId": "28:media"} and "a=ice-lite" in answered["sdp"], answered
+    assert pair.verb("alice", "renegotiate", sdp=OFFER, type="offer").status == 204
+    assert pair.a_events.take("renegotiate")["type"] == "answer"
+    assert pair.verb("alice", "renegotiate", sdp="o", type="answer").status == 409
+    assert pair.verb("bob", "notify", kind="state", data={"muted": True}).status == 204
+    told = pair.a_events.take("notification")
+    assert told["from"] == {"rawId": pair.bob, "displayName": "Bob", "endpointId": pair.b}, told
+    assert pair.verb("bob", "hangup").status == 204
+    assert pair.a_events.take("participantsUpdated")["participants"][0]["state"] == "disconnected"
+    assert pair.b_events.take("callEnded")["code"] == 0
+    call = service.send("GET", f"{CALLING}/calls/{pair.call}", token=pair.bob_token).json
+    assert [one["state"] for one in call["participants"]] == ["connected", "disconnected"] and call["groupId"] == group, call
+    # A description that makes no sense ends its sender's part, and with the last one the call.
+    assert pair.verb("alice", "renegotiate", sdp="nonsense", type="offer").status == 204
+    assert pair.a_events.take("callEnded")["code"] == 488
+    assert service.send("GET", f"{CALLING}/calls/{pair.call}", token=pair.alice_token).json["state"] == "ended"
+    trace = service.send("GET", f"{CALLING}/calls/{pair.call}/trace", token=pair.alice_token).json["entries"]
+    assert "192.0.2.1" in json.dumps([entry for entry in trace if entry.get("endpointId") == pair.a]), trace
+    assert "192.0.2.1" not in json.dumps([entry for entry in trace if entry.get("endpointId") == pair.b]), trace
+    both = service.send("GET", f"{CALLING}/calls/{pair.call}/trace").json["entries"]
+    assert "192.0.2.1" in json.dumps([entry for entry in both if entry.get("endpointId") == pair.b]), both
+    rows = service.send("GET", f"{CALLING}/usage?callId={pair.call}").json["value"]
+    assert len(rows) == 2 and all(row["ended"] for row in rows), rows
+    for body in ({"groupId": "friends"}, {"groupId": group, "targets": [{"rawId": pair.bob}]}, {}):
+        assert service.send("POST", f"{CALLING}/calls", {"endpointId": pair.a, "sdp": OFFER, **body}, pair.alice_token).status == 400
+    pair.close()
+
+
 def budgets(service):
     """A user's own budget, and the warning that it is nearly used up."""
     pair = Pair(service)
@@ -372,7 +417,7 @@ def complete(service):
     assert events == service.events_seen, f"never seen: {sorted(events - service.events_seen)}"
 
 
-TESTS = [identity, traversal, signature_forms, about, whole_call, budgets, declined, lost_events, repeated, killed, hostile, drained, complete]
+TESTS = [identity, traversal, signature_forms, about, whole_call, in_group, budgets, declined, lost_events, repeated, killed, hostile, drained, complete]
 
 
 def main():

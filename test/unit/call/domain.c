@@ -69,6 +69,7 @@ static void accepted(void **state)
 	struct cf_call_endpoint *bob = world_device(&w, BOB, "Bob");
 	const struct seen *s;
 	struct cf_call_view view;
+	struct people people;
 
 	(void)state;
 	assert_int_equal(world_call(&w, alice, BOB, id), 0);
@@ -89,8 +90,9 @@ static void accepted(void **state)
 	world_quiet(&w);
 	assert_int_equal(cf_call_look(w.domain, id, &view), 0);
 	assert_int_equal(view.state, CF_CALL_CONNECTED);
-	assert_string_equal(view.participants[1].endpoint_id, cf_call_endpoint_id(bob));
-	assert_string_equal(view.participants[1].display_name, "Bob");
+	world_look(&w, id, &people);
+	assert_string_equal(people.list[1].endpoint_id, cf_call_endpoint_id(bob));
+	assert_string_equal(people.list[1].display_name, "Bob");
 	assert_true(cf_call_has_user(w.domain, id, ALICE));
 	assert_false(cf_call_has_user(w.domain, id, "8:acs:res_eve"));
 	assert_int_equal(w.n_legs, 2);
@@ -688,6 +690,7 @@ static void restart_in_call(void **state)
 	struct cf_call_endpoint *bob = world_device(&w, BOB, NULL);
 	char a[CF_CALL_ID_MAX], b[CF_CALL_ID_MAX];
 	struct cf_call_view view;
+	struct people people;
 	json_t *snapshot;
 
 	(void)state;
@@ -705,7 +708,8 @@ static void restart_in_call(void **state)
 	world_quiet(&w);
 	assert_int_equal(cf_call_look(w.domain, id, &view), 0);
 	assert_int_equal(view.state, CF_CALL_CONNECTED);
-	assert_string_equal(view.participants[0].display_name, "Alice");
+	world_look(&w, id, &people);
+	assert_string_equal(people.list[0].display_name, "Alice");
 	assert_int_equal(cf_call_renegotiate(w.domain, id, bob, "o2", false, w.now), 0);
 	world_expect(&w, alice, CF_CALL_EV_RENEGOTIATE);
 	assert_int_equal(cf_call_hangup(w.domain, id, alice, false, NULL, w.now), 0);

@@ -6,6 +6,7 @@
 #include "harness/harness.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "call/domain.h"
 #include "call/snapshot.h"
 
@@ -28,6 +29,24 @@ struct seen {
 	size_t n_candidates;
 	bool end_of_candidates;
 	int code, subcode;
+	size_t n_people;
+	char person[CF_CALL_RAWID_MAX]; /* the last one */
+	char state[16];
+	bool muted;
+	uint32_t roster;
+	char kind[CF_CALL_NOTIFICATION_KIND_MAX + 1];
+};
+
+/* What the media processor is asked, one after another. */
+struct asked {
+	char what[8]; /* "join", "offer", "leave" */
+	char leg[CF_CALL_ID_MAX];
+	char sdp[64];
+};
+
+struct people {
+	size_t n;
+	struct cf_call_participant_view list[8];
 };
 
 struct world {
@@ -40,7 +59,62 @@ struct world {
 	char last_detail[512]; /* its beginning */
 	size_t trace_bytes;
 	int last_code, last_subcode;
+	struct asked asked[WORLD_EVENTS];
+	size_t n_asked;
+	int media_err;
 };
+
+static inline struct asked *world_asked(struct world *w, const char *what, const char *leg_id)
+{
+	struct asked *asked = &w->asked[w->n_asked++ % WORLD_EVENTS];
+
+	memset(asked, 0, sizeof(*asked));
+	snprintf(asked->what, sizeof(asked->what), "%s", what);
+	snprintf(asked->leg, sizeof(asked->leg), "%s", leg_id);
+	return asked;
+}
+
+static inline int world_media_join(
+	const char *call_id, const char *leg_id, const char *sdp, void *arg)
+{
+	struct world *w = arg;
+
+	(void)call_id;
+	if (w->media_err < 0)
+		return w->media_err;
+	snprintf(world_asked(w, "join", leg_id)->sdp, sizeof(w->asked->sdp), "%s", sdp);
+	return 0;
+}
+
+static inline void world_media_offer(
+	const char *call_id, const char *leg_id, const char *sdp, void *arg)
+{
+	struct world *w = arg;
+
+	(void)call_id;
+	snprintf(world_asked(w, "offer", leg_id)->sdp, sizeof(w->asked->sdp), "%s", sdp);
+}
+
+static inline void world_media_leave(const char *call_id, const char *leg_id, void *arg)
+{
+	(void)call_id;
+	world_asked(arg, "leave", leg_id);
+}
+
+static inline void world_person(const struct cf_call_participant_view *view, void *arg)
+{
+	struct people *people = arg;
+
+	assert_true(people->n < CF_ARRAY_LEN(people->list));
+	people->list[people->n++] = *view;
+}
+
+/* Who is in the call. */
+static inline void world_look(struct world *w, const char *call_id, struct people *ret_people)
+{
+	ret_people->n = 0;
+	cf_call_look_participants(w->domain, call_id, world_person, ret_people);
+}
 
 static inline void world_wake(void *arg)
 {
@@ -103,6 +177,18 @@ static inline void world_sink(
 #undef COPY
 	s->n_candidates = event->n_candidates;
 	s->end_of_candidates = event->end_of_candidates;
+	s->roster = event->roster;
+	s->n_people = event->n_participants;
+	if (event->n_participants > 0) {
+		const struct cf_call_participant_view *last =
+			&event->participants[event->n_participants - 1];
+
+		snprintf(s->person, sizeof(s->person), "%s", last->raw_id);
+		snprintf(s->state, sizeof(s->state), "%s", last->state);
+		s->muted = last->muted;
+	}
+	if (event->notification.kind)
+		snprintf(s->kind, sizeof(s->kind), "%s", event->notification.kind);
 	s->code = event->end.code;
 	s->subcode = event->end.subcode;
 }
@@ -114,12 +200,19 @@ static inline int world_open(struct world *w, const struct cf_call_options *opti
 		.leg = world_leg,
 		.call_changed = world_changed,
 		.endpoint_gone = world_gone};
+	struct cf_call_media media = {.join = world_media_join,
+		.offer = world_media_offer,
+		.leave = world_media_leave,
+		.arg = w};
 	struct cf_call_options defaults = cf_call_options_defaults();
 
 	memset(w, 0, sizeof(*w));
 	w->now = (struct cf_call_time){1000 * CF_US_PER_S, 1700000000000};
 	w->domain = cf_call_domain_new(options ? options : &defaults, &ports, w);
-	return w->domain ? 0 : CF_ENOMEM;
+	if (!w->domain)
+		return CF_ENOMEM;
+	cf_call_domain_set_media(w->domain, &media);
+	return 0;
 }
 
 static inline void world_close(struct world *w)

@@ -157,8 +157,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Places a call
-         * @description Needs the scope voip. All devices of the callee ring; the first to accept wins. How it goes on is told by events: callAccepted, callRejected, remoteCandidates, relayBudgetLow, callEnded. A user whose relay budget is used up is given no TURN server, and relayRefused says so; a call that may take no other way than the relay is refused then (403 RelayBudgetUsedUp).
+         * Places a call, or joins a group
+         * @description Needs the scope voip. With targets all devices of the callee ring; the first to accept wins. How it goes on is told by events: callAccepted, callRejected, remoteCandidates, relayBudgetLow, callEnded. With groupId the device joins the group call of that name, which begins with its first member and ends with its last: callAccepted brings the answer of the media processor (by 28:media), participantsUpdated who is in it. A device that is in the group already leaves it first. A user whose relay budget is used up is given no TURN server, and relayRefused says so; a call that may take no other way than the relay is refused then (403 RelayBudgetUsedUp).
          */
         post: operations["createCall"];
         delete?: never;
@@ -592,6 +592,8 @@ export interface components {
         Id: string;
         /** @description 8:acs:RESOURCE_USER, or 8:echo123 for the echo bot */
         UserId: string;
+        /** @description A user, or 28:media for the media processor, which answers in group calls */
+        PersonId: string;
         /** Format: date-time */
         Time: string;
         /** @default 1440 */
@@ -648,8 +650,10 @@ export interface components {
             sdpMLineIndex?: number;
         }[];
         Person: {
-            rawId: components["schemas"]["UserId"];
+            rawId: components["schemas"]["PersonId"];
             displayName?: string;
+            /** @description Which of their devices, in a group call's notifications */
+            endpointId?: string;
         };
         /** @enum {unknown} */
         CallState: "ringing" | "connected" | "ended";
@@ -660,6 +664,7 @@ export interface components {
         };
         Call: {
             callId: components["schemas"]["Id"];
+            groupId?: components["schemas"]["Id"];
             state: components["schemas"]["CallState"];
             createdOn: components["schemas"]["Time"];
             connectedOn?: components["schemas"]["Time"];
@@ -733,6 +738,7 @@ export interface components {
             callEnded?: components["schemas"]["EventCallEnded"];
             remoteCandidates?: components["schemas"]["EventRemoteCandidates"];
             renegotiate?: components["schemas"]["EventRenegotiate"];
+            participantsUpdated?: components["schemas"]["EventParticipantsUpdated"];
             relayBudgetLow?: components["schemas"]["EventRelayBudgetLow"];
             notification?: components["schemas"]["EventNotification"];
             reset?: Record<string, never>;
@@ -745,6 +751,21 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /** @description Devices of a group call that have come, changed or left (state disconnected). The first one of these events names everybody, oneself too. */
+        EventParticipantsUpdated: {
+            callId: components["schemas"]["Id"];
+            /** @description One more with each change of the group */
+            sequence: number;
+            participants: {
+                rawId: components["schemas"]["UserId"];
+                displayName?: string;
+                endpointId: components["schemas"]["Id"];
+                /** @enum {unknown} */
+                state: "connected" | "disconnected";
+                /** @description By its own word */
+                isMuted: boolean;
+            }[];
         };
         /** @description Four fifths of a relay budget are used; a relayed call ends when it is used up. Once in a period. */
         EventRelayBudgetLow: {
@@ -1101,13 +1122,14 @@ export interface operations {
             content: {
                 "application/json": {
                     endpointId: components["schemas"]["Id"];
-                    targets: {
+                    groupId?: components["schemas"]["Id"];
+                    targets?: {
                         rawId: components["schemas"]["UserId"];
                     }[];
                     sdp: components["schemas"]["Sdp"];
                     iceTransport?: components["schemas"]["IceTransport"];
                     customContext?: string;
-                };
+                } & (unknown | unknown);
             };
         };
         responses: {
@@ -1119,6 +1141,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         callId: components["schemas"]["Id"];
+                        groupId?: components["schemas"]["Id"];
                         state: components["schemas"]["CallState"];
                         createdOn: components["schemas"]["Time"];
                         iceServers: components["schemas"]["IceServers"];
