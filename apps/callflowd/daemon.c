@@ -4,6 +4,7 @@
 #include "announce.h"
 #include "budgets.h"
 #include "certificate.h"
+#include "media.h"
 #include "openapi.h"
 #include "relay.h"
 #include "secrets.h"
@@ -63,6 +64,7 @@ struct daemon {
 	struct cf_listener *metrics[LISTENERS_MAX];
 	size_t n_metrics;
 	struct cf_echo *echo;
+	struct media_role *media;
 	struct cf_listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct urls urls;
@@ -394,7 +396,8 @@ static int make_http(struct daemon *d)
 	return d->http ? 0 : fail("HTTP", "out of memory");
 }
 
-static int make_echo(struct daemon *d)
+/* What sends and receives media by itself. */
+static int make_media(struct daemon *d)
 {
 	struct cf_loop *loops[WORKERS_MAX];
 	const struct cf_conf *conf = d->conf;
@@ -411,6 +414,12 @@ static int make_echo(struct daemon *d)
 
 	for (size_t i = 0; i < d->n_workers; i++)
 		loops[i] = cf_loop_thread_loop(d->workers[i]);
+	/* The media processor comes first: its ports are fixed ones. */
+	if (conf->roles & CF_ROLE_MEDIA) {
+		d->media = media_role_new(conf, d->api, d->loop, loops, d->n_workers);
+		if (!d->media)
+			return -1;
+	}
 	d->echo = cf_echo_new(&options);
 	return d->echo ? 0 : fail("echo bot", "out of memory");
 }
@@ -461,7 +470,7 @@ static int start_signal(struct daemon *d)
 		return 0;
 	if (make_api(d) < 0 || make_http(d) < 0)
 		return -1;
-	return open_metrics(d) < 0 ? -1 : make_echo(d);
+	return open_metrics(d) < 0 ? -1 : make_media(d);
 }
 
 /* Reloading */
@@ -655,6 +664,7 @@ struct daemon *daemon_free(struct daemon *d)
 	for (size_t i = 0; i < d->n_metrics; i++)
 		cf_listener_free(d->metrics[i]);
 	cf_echo_free(d->echo);
+	media_role_free(d->media);
 	/* The last bills come by the mailbox: they are to be written before the store closes. */
 	relay_role_free(d->relay);
 	if (d->loop)

@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,20 +24,6 @@ void cf_session_done(struct cf_session *session)
 	session->is_agreed = false;
 	session->local = cf_sdp_desc_free(session->local);
 	session->remote = cf_sdp_desc_free(session->remote);
-}
-
-/* "AB:CD:..." of our certificate, as bytes. */
-static int own_fingerprint(
-	const struct cf_dtls_identity *identity, struct cf_sdp_fingerprint *ret_print)
-{
-	const char *text = cf_dtls_identity_fingerprint(identity);
-	struct cf_sdp_fingerprint print = {.hash = CF_SDP_SHA256, .len = 32};
-
-	for (size_t i = 0; i < print.len; i++)
-		if (cf_hex_decode(&print.value[i], 1, text + 3 * i, 2) < 0)
-			return CF_EINVAL;
-	*ret_print = print;
-	return 0;
 }
 
 static void settle(struct cf_session *session, const struct cf_sdp_agreed *agreed)
@@ -119,7 +104,8 @@ char *cf_session_describe(struct cf_session *session, struct cf_peer *peer, bool
 	local.ufrag = cf_view_str(cf_peer_ufrag(peer));
 	local.pwd = cf_view_str(cf_peer_pwd(peer));
 	cf_buf_init(&out, CF_SESSION_SDP_MAX);
-	err = own_fingerprint(session->identity, &local.fingerprint);
+	err = cf_sdp_fingerprint_read(&local.fingerprint, CF_SDP_SHA256,
+		cf_view_str(cf_dtls_identity_fingerprint(session->identity)));
 	if (!err)
 		err = write_description(session, &local, answer, &out);
 	if (!err)
@@ -161,31 +147,11 @@ int cf_session_take_remote(struct cf_session *session, const char *sdp, bool ans
 	return 0;
 }
 
-static const char *hash_name(enum cf_sdp_hash hash)
-{
-	static const char *const names[] = {[CF_SDP_SHA256] = "sha-256",
-		[CF_SDP_SHA384] = "sha-384",
-		[CF_SDP_SHA512] = "sha-512"};
-
-	return names[hash];
-}
-
-static void print_fingerprint(const struct cf_sdp_fingerprint *print, char *text)
-{
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < print->len; i++) {
-		*text++ = digits[print->value[i] >> 4];
-		*text++ = digits[print->value[i] & 15];
-		*text++ = i + 1 < print->len ? ':' : '\0';
-	}
-}
-
 int cf_session_apply(struct cf_session *session, struct cf_peer *peer)
 {
 	const struct cf_sdp_media *media = session->agreed.transport;
 	char ufrag[CF_SDP_ICE_TEXT_MAX + 1], pwd[CF_SDP_ICE_TEXT_MAX + 1];
-	char fingerprint[3 * 64 + 1];
+	char fingerprint[CF_SDP_FINGERPRINT_TEXT_MAX];
 	struct cf_peer_remote remote = {.ufrag = ufrag, .pwd = pwd, .fingerprint = fingerprint};
 	int err;
 
@@ -195,10 +161,10 @@ int cf_session_apply(struct cf_session *session, struct cf_peer *peer)
 		return CF_ENOTSUP;
 	copy_text(ufrag, sizeof(ufrag), media->transport.ufrag);
 	copy_text(pwd, sizeof(pwd), media->transport.pwd);
-	print_fingerprint(&media->transport.fingerprints[0], fingerprint);
+	cf_sdp_fingerprint_print(&media->transport.fingerprints[0], fingerprint);
 	remote.ice_lite = media->transport.ice_lite;
 	remote.dtls_client = session->agreed.dtls_client;
-	remote.hash = hash_name(media->transport.fingerprints[0].hash);
+	remote.hash = cf_sdp_hash_name(media->transport.fingerprints[0].hash);
 	err = cf_peer_set_remote(peer, &remote);
 	for (size_t i = 0; !err && i < media->n_candidates; i++)
 		cf_peer_add_remote_candidate(

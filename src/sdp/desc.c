@@ -19,16 +19,6 @@ static const char *const setup_names[] = {
 	[CF_SDP_SETUP_HOLDCONN] = "holdconn",
 };
 
-/* Best first: SHA-256 is the one that everybody has. */
-static const struct {
-	const char *name;
-	uint8_t len;
-} hashes[] = {
-	[CF_SDP_SHA256] = {"sha-256", 32},
-	[CF_SDP_SHA384] = {"sha-384", 48},
-	[CF_SDP_SHA512] = {"sha-512", 64},
-};
-
 /* RFC 3551 section 6: payload types that mean something without "a=rtpmap". */
 static const struct {
 	uint8_t pt;
@@ -43,11 +33,6 @@ const char *cf_sdp_direction_name(enum cf_sdp_direction direction)
 const char *cf_sdp_setup_name(enum cf_sdp_setup setup)
 {
 	return setup_names[setup];
-}
-
-const char *cf_sdp_hash_name(enum cf_sdp_hash hash)
-{
-	return hashes[hash].name;
 }
 
 bool cf_sdp_media_live(const struct cf_sdp_media *media)
@@ -316,40 +301,24 @@ static int on_setup(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 	return CF_EBADMSG;
 }
 
-/* "AB:CD:..." into bytes. */
-static int fingerprint_value(struct cf_sdp_fingerprint *fp, struct cf_view text)
-{
-	if (text.len != (size_t)fp->len * 3 - 1)
-		return CF_EBADMSG;
-	for (size_t i = 0; i < fp->len; i++) {
-		const char *at = (const char *)text.p + 3 * i;
-
-		if (cf_hex_decode(&fp->value[i], 1, at, 2) || (i + 1 < fp->len && at[2] != ':'))
-			return CF_EBADMSG;
-	}
-	return 0;
-}
-
 static int on_fingerprint(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 {
 	struct cf_sdp_transport *t = &media->transport;
 	struct cf_view rest = line->value, name = cf_sdp_word(&rest);
-	struct cf_sdp_fingerprint fp = {0};
-	size_t i = 0;
+	struct cf_sdp_fingerprint print;
+	enum cf_sdp_hash hash;
 
-	while (i < CF_ARRAY_LEN(hashes) && !cf_view_is_nocase(name, hashes[i].name))
-		i++;
-	/* RFC 8122 section 5: of several hash functions the most preferred one counts alone. */
-	if (i == CF_ARRAY_LEN(hashes) || (t->n_fingerprints && i > t->fingerprints[0].hash))
+	if (cf_sdp_hash_of(name, &hash) < 0)
 		return 0;
-	if (t->n_fingerprints && i < t->fingerprints[0].hash)
+	/* RFC 8122 section 5: of several hash functions the most preferred one counts alone. */
+	if (t->n_fingerprints && hash > t->fingerprints[0].hash)
+		return 0;
+	if (t->n_fingerprints && hash < t->fingerprints[0].hash)
 		t->n_fingerprints = 0;
-	fp.hash = (enum cf_sdp_hash)i;
-	fp.len = hashes[i].len;
-	if (fingerprint_value(&fp, cf_sdp_word(&rest)))
+	if (cf_sdp_fingerprint_read(&print, hash, cf_sdp_word(&rest)) < 0)
 		return CF_EBADMSG;
 	if (t->n_fingerprints < CF_SDP_FINGERPRINTS_MAX)
-		t->fingerprints[t->n_fingerprints++] = fp;
+		t->fingerprints[t->n_fingerprints++] = print;
 	return 0;
 }
 

@@ -68,6 +68,19 @@ struct cf_sdp_fingerprint {
 	uint8_t value[64];
 };
 
+#define CF_SDP_FINGERPRINT_TEXT_MAX (3 * 64) /* "AB:CD:..." and the terminator */
+
+/** Reads "AB:CD:...". 0 or CF_EBADMSG. */
+CF_MUST_CHECK int cf_sdp_fingerprint_read(
+	struct cf_sdp_fingerprint *ret_print, enum cf_sdp_hash hash, struct cf_view text);
+
+/** "sha-256" and so on. Static storage. */
+const char *cf_sdp_hash_name(enum cf_sdp_hash hash);
+
+/** Its digits, without the name of the hash. */
+void cf_sdp_fingerprint_print(
+	const struct cf_sdp_fingerprint *print, char text[static CF_SDP_FINGERPRINT_TEXT_MAX]);
+
 /* "a=rtcp-fb" (RFC 4585 section 4.2) of one payload type. */
 enum {
 	CF_SDP_FB_NACK = 1,

@@ -128,13 +128,12 @@ static void put_head(
 		cf_sdp_put(w, "a=ice-lite");
 }
 
-static void put_fingerprint(struct cf_sdp_writer *w, const struct cf_sdp_fingerprint *fp)
+static void put_fingerprint(struct cf_sdp_writer *w, const struct cf_sdp_fingerprint *print)
 {
-	char hex[sizeof(fp->value) * 3 + 1] = "";
+	char text[CF_SDP_FINGERPRINT_TEXT_MAX] = "";
 
-	for (size_t i = 0; i < fp->len; i++)
-		snprintf(hex + 3 * i, 4, "%02X%s", fp->value[i], i + 1 < fp->len ? ":" : "");
-	cf_sdp_put(w, "a=fingerprint:%s %s", cf_sdp_hash_name(fp->hash), hex);
+	cf_sdp_fingerprint_print(print, text);
+	cf_sdp_put(w, "a=fingerprint:%s %s", cf_sdp_hash_name(print->hash), text);
 }
 
 static void put_transport(

@@ -8,10 +8,11 @@
 /* The arguments of "%.*s" for a view. */
 #define CF_SDP_ARG(view) (int)(view).len, (const char *)(view).p
 
-/** "sendrecv", "sendonly", ... of a direction; "actpass", ... of a role; "sha-256", ... */
+/** "sendrecv", "sendonly", ... of a direction; "actpass", ... of a role. */
 const char *cf_sdp_direction_name(enum cf_sdp_direction direction);
 const char *cf_sdp_setup_name(enum cf_sdp_setup setup);
-const char *cf_sdp_hash_name(enum cf_sdp_hash hash);
+/** The hash function of that name, of any case: 0 or CF_ENOTFOUND. */
+int cf_sdp_hash_of(struct cf_view name, enum cf_sdp_hash *ret_hash);
 
 /** Whether the m-line stands for a stream in use: a port, or port 0 within a bundle only. */
 bool cf_sdp_media_live(const struct cf_sdp_media *media);
