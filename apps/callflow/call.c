@@ -28,6 +28,7 @@ static struct {
 	const char *dtmf;
 	double duration;
 	double calls;
+	bool for_everyone;
 	bool answer;
 	bool mute;
 } options;
@@ -58,6 +59,12 @@ static struct {
 	}
 
 const struct cli_option cli_call_options[] = {
+	MEDIA_OPTIONS,
+	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct cli_option cli_join_options[] = {
+	{"for-everyone", NULL, "leaving ends the call for all", .flag = &options.for_everyone},
 	MEDIA_OPTIONS,
 	{NULL, NULL, NULL, NULL, NULL, NULL, NULL},
 };
@@ -134,6 +141,7 @@ static const char *const event_names[] = {
 	[CALLFLOW_RECONNECTING] = "reconnecting",
 	[CALLFLOW_RECONNECTED] = "reconnected",
 	[CALLFLOW_BUDGET_LOW] = "budgetLow",
+	[CALLFLOW_PARTICIPANT] = "participant",
 };
 
 static void json_end_point(const char *name, const struct callflow_path_end *end)
@@ -207,6 +215,16 @@ static void json_stats(const struct callflow_stats *stats)
 	cli_json_close();
 }
 
+static void json_participant(const struct callflow_participant *participant)
+{
+	cli_json_text("rawId", participant->id);
+	cli_json_text("displayName", participant->name);
+	cli_json_text("endpointId", participant->endpoint_id);
+	cli_json_text("state", participant->connected ? "connected" : "disconnected");
+	cli_json_bool("isMuted", participant->muted);
+	cli_json_bool("isSelf", participant->self);
+}
+
 static void print_json(const struct callflow_event *event)
 {
 	char digit[2] = {event->digit, 0};
@@ -234,6 +252,8 @@ static void print_json(const struct callflow_event *event)
 		cli_json_text("reason", event->reason);
 	if (event->type == CALLFLOW_HOLD)
 		cli_json_bool("on", event->on);
+	if (event->participant)
+		json_participant(event->participant);
 	if (event->type == CALLFLOW_ENDED || event->type == CALLFLOW_SIGNED_OUT) {
 		cli_json_number("code", event->code);
 		cli_json_number("subcode", event->subcode);
@@ -301,6 +321,14 @@ static void print_ended_text(const struct callflow_event *event)
 		print_video_text(&event->stats->video);
 }
 
+static void print_participant_text(const struct callflow_participant *participant)
+{
+	printf("%s%s%s%s %s%s\n", participant->name ? participant->name : "",
+		participant->name ? " (" : "", participant->id, participant->name ? ")" : "",
+		participant->connected ? "is in the call" : "has left",
+		participant->muted ? ", muted" : "");
+}
+
 static void print_text(const struct callflow_event *event)
 {
 	switch (event->type) {
@@ -352,6 +380,10 @@ static void print_text(const struct callflow_event *event)
 	case CALLFLOW_BUDGET_LOW:
 		printf("Warning: %s\n", event->reason);
 		break;
+	case CALLFLOW_PARTICIPANT:
+		if (!event->participant->self)
+			print_participant_text(event->participant);
+		break;
 	case CALLFLOW_ENDED:
 		print_ended_text(event);
 		break;
@@ -396,6 +428,7 @@ static void note_event(const struct callflow_event *event)
 		note_incoming(event);
 		break;
 	case CALLFLOW_RINGING:
+	case CALLFLOW_CONNECTING:
 		snprintf(run.call_id, sizeof(run.call_id), "%s", event->call_id);
 		break;
 	case CALLFLOW_CONNECTED:
@@ -564,7 +597,7 @@ static void act(struct callflow_client *client, enum action action,
 	if (action == START)
 		start_connected(client);
 	else if (action == HANG_UP)
-		callflow_hangup(client, NULL);
+		(options.for_everyone ? callflow_hangup_all : callflow_hangup)(client, NULL);
 	else if (action == REFUSE)
 		(void)callflow_reject(client, call_id, 1);
 	else if (action == ANSWER && callflow_accept(client, call_id, call) < 0)
@@ -601,13 +634,15 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-int cli_call(int argc, char **argv)
+/* One call of ours, to its end. The exit status. */
+static int place(
+	const char *target, int (*begin)(struct callflow_client *client, const char *target,
+				    const struct callflow_call_options *call))
 {
 	struct callflow_call_options call;
 	struct callflow_client *client;
 	int err;
 
-	(void)argc;
 	if (fill_call_options(&call) != 0)
 		return EXIT_USAGE;
 	catch_signals();
@@ -615,13 +650,25 @@ int cli_call(int argc, char **argv)
 	if (!client)
 		return EXIT_CALL_FAILED;
 	run.in_call = true;
-	err = callflow_call(client, argv[0], &call);
+	err = begin(client, target, &call);
 	if (err < 0)
-		cli_fail("cannot call %s: %s", argv[0], callflow_error_text(err));
+		cli_fail("cannot call %s: %s", target, callflow_error_text(err));
 	else
 		wait_for_end(client, &call, 1);
 	callflow_client_free(client);
 	return run.n_ended > 0 && run.last_ok ? 0 : EXIT_CALL_FAILED;
+}
+
+int cli_call(int argc, char **argv)
+{
+	(void)argc;
+	return place(argv[0], callflow_call);
+}
+
+int cli_join(int argc, char **argv)
+{
+	(void)argc;
+	return place(argv[0], callflow_join);
 }
 
 int cli_listen(int argc, char **argv)

@@ -86,6 +86,7 @@ int cli_user_delete(int argc, char **argv);
 int cli_token_issue(int argc, char **argv);
 int cli_token_revoke(int argc, char **argv);
 int cli_call(int argc, char **argv);
+int cli_join(int argc, char **argv);
 int cli_listen(int argc, char **argv);
 int cli_nat(int argc, char **argv);
 int cli_trace(int argc, char **argv);
@@ -93,6 +94,7 @@ int cli_usage(int argc, char **argv);
 int cli_drain(int argc, char **argv);
 
 extern const struct cli_option cli_call_options[];
+extern const struct cli_option cli_join_options[];
 extern const struct cli_option cli_listen_options[];
 extern const struct cli_option cli_token_options[];
 extern const struct cli_option cli_trace_options[];

@@ -7,6 +7,8 @@
 const struct cli_command cli_commands[] = {
 	{"call", "TARGET", "call a user, or the echo bot 8:echo123", cli_call_options, 1, 1,
 		cli_call},
+	{"join", "GROUP", "join the group call of this name, a UUID", cli_join_options, 1, 1,
+		cli_join},
 	{"listen", "", "wait for calls", cli_listen_options, 0, 0, cli_listen},
 	{"nat", "", "the kind of network this is, and what it means for calls", NULL, 0, 0,
 		cli_nat},

@@ -78,6 +78,7 @@ enum callflow_event_type {
 	/* A relay budget, ours or the call's, is nearly used up: reason. A relayed call will end.
 	 */
 	CALLFLOW_BUDGET_LOW,
+	CALLFLOW_PARTICIPANT, /* somebody in the group has come, changed or left: participant */
 };
 
 enum callflow_path_kind {
@@ -136,6 +137,16 @@ struct callflow_stats {
 	struct callflow_video_stats video;
 };
 
+/* One device in a group call. */
+struct callflow_participant {
+	const char *id;          /* raw id of the user */
+	const char *name;        /* display name, may be NULL */
+	const char *endpoint_id; /* which of the user's devices */
+	int connected;           /* 0: it has left */
+	int muted;               /* by its own word */
+	int self;                /* it is this client */
+};
+
 struct callflow_event {
 	enum callflow_event_type type;
 	const char *call_id;   /* NULL for events of the client itself */
@@ -154,6 +165,7 @@ struct callflow_event {
 	 * "remote". Static storage. */
 	const char *cause;
 	uint32_t gap_ms; /* how long nothing had come before media went the new way */
+	const struct callflow_participant *participant;
 };
 
 typedef void callflow_event_fn(const struct callflow_event *event, void *arg);
@@ -236,6 +248,12 @@ struct callflow_call_options {
 CALLFLOW_API int callflow_call(struct callflow_client *client, const char *target,
 	const struct callflow_call_options *options);
 
+/** Joins the group call of that name (a UUID), which begins with its first member: all who join it
+ * hear each other through the media processor. CALLFLOW_CONNECTING tells the call's id,
+ * CALLFLOW_PARTICIPANT who is in it. Without video for now. Errors as callflow_call(). */
+CALLFLOW_API int callflow_join(struct callflow_client *client, const char *group_id,
+	const struct callflow_call_options *options);
+
 /** Answers an incoming call. 0, or CALLFLOW_ENOTFOUND when it is over already. */
 CALLFLOW_API int callflow_accept(struct callflow_client *client, const char *call_id,
 	const struct callflow_call_options *options);
@@ -245,6 +263,9 @@ CALLFLOW_API int callflow_reject(struct callflow_client *client, const char *cal
 
 /** Leaves the call; CALLFLOW_ENDED follows. call_id NULL: all calls of the client. */
 CALLFLOW_API int callflow_hangup(struct callflow_client *client, const char *call_id);
+
+/** Ends a group call for everybody in it; a call between two as callflow_hangup(). */
+CALLFLOW_API int callflow_hangup_all(struct callflow_client *client, const char *call_id);
 
 /** Sends silence instead of the input while on. */
 CALLFLOW_API int callflow_mute(struct callflow_client *client, const char *call_id, int on);

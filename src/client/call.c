@@ -86,7 +86,8 @@ static void tell_hangup(struct client_call *call, int code, int subcode, const c
 
 	snprintf(text, sizeof(text), "%s", reason);
 	client_call_request(call, "hangup",
-		json_pack("{s:i, s:i, s:s}", "code", code, "subcode", subcode, "reason", text),
+		json_pack("{s:i, s:i, s:s, s:b}", "code", code, "subcode", subcode, "reason", text,
+			"forEveryone", call->for_everyone),
 		NULL);
 }
 
@@ -195,7 +196,8 @@ static void on_placed(const struct cf_http_response *response, void *arg)
 			tell_hangup(call, 487, 0, "the caller cancelled");
 	} else if (call->state == CALL_PLACED) {
 		call->state = CALL_RINGING_OUT;
-		client_emit(call->client, call, &event);
+		if (!call->group)
+			client_emit(call->client, call, &event);
 		if (call->state == CALL_RINGING_OUT)
 			client_send_candidates(call);
 		client_replay_events(call);
@@ -219,8 +221,13 @@ static void send_offer(void *arg)
 		return;
 	}
 	call->described = true;
-	body = json_pack("{s:s, s:[{s:s}], s:s, s:s}", "endpointId", client->endpoint_id, "targets",
-		"rawId", call->remote_id, "sdp", sdp, "iceTransport", transport_name(call->policy));
+	body = json_pack("{s:s, s:s, s:s}", "endpointId", client->endpoint_id, "sdp", sdp,
+		"iceTransport", transport_name(call->policy));
+	if (call->group)
+		json_object_set_new(body, "groupId", json_string(call->remote_id));
+	else
+		json_object_set_new(
+			body, "targets", json_pack("[{s:s}]", "rawId", call->remote_id));
 	if (!body ||
 		client_request(client, "POST", CF_CLIENT_API "/calls", body, on_placed, call) < 0)
 		client_call_end(call, 500, 0, "the call cannot be placed", false);

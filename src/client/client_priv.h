@@ -80,6 +80,8 @@ struct client_call {
 	struct callflow_client *client;
 	enum client_call_state state;
 	bool outgoing;
+	bool group;                    /* remote_id is the group's, the media processor answers */
+	bool for_everyone;             /* hung up for all */
 	char id[CALLFLOW_CALL_ID_MAX]; /* "" until the service has named it */
 	char *remote_id;               /* raw id of the other side */
 	char *remote_name;             /* may be NULL */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public functions about calls: each runs on the client's thread. */
 #include "base/mem.h"
+#include "base/text.h"
 #include "client/client_priv.h"
 #include "client/why.h"
 
@@ -14,6 +15,7 @@ struct request {
 	const struct callflow_call_options *options;
 	struct cf_audio *audio;
 	struct cf_video *video;
+	bool group;
 	int on;
 	int result;
 };
@@ -101,6 +103,7 @@ static void do_call(void *arg)
 		request->result = CF_ELIMIT;
 		return;
 	}
+	call->group = request->group;
 	take_media(call, request);
 	call->policy = policy_of(request->options);
 	client_call_place(call);
@@ -114,6 +117,23 @@ int callflow_call(struct callflow_client *client, const char *target,
 	cf_client_why_set("%s", "");
 	if (!client || !target || !*target || !options_valid(options))
 		return CF_EINVAL;
+	return run_with_media(do_call, &request);
+}
+
+int callflow_join(struct callflow_client *client, const char *group_id,
+	const struct callflow_call_options *options)
+{
+	char uuid[37];
+	struct request request = {
+		.client = client, .text = uuid, .group = true, .options = options};
+
+	cf_client_why_set("%s", "");
+	if (!client || !group_id || !options_valid(options))
+		return CF_EINVAL;
+	if (cf_text_uuid(uuid, group_id) < 0) {
+		cf_client_why_set("a group has a UUID as its name, not \"%.64s\"", group_id);
+		return CF_EINVAL;
+	}
 	return run_with_media(do_call, &request);
 }
 
@@ -175,9 +195,9 @@ static int hangup_one(struct client_call *call, struct request *request)
 {
 	bool cancel = call->outgoing && !call->connected_once && call->state != CALL_CONNECTING;
 
-	(void)request;
 	if (call->state == CALL_RINGING_IN)
 		return reject_one(call, request);
+	call->for_everyone = request->on;
 	client_call_end(call, cancel ? 487 : 0, 0,
 		cancel ? "the caller cancelled" : "you left the call", true);
 	return 0;
@@ -197,11 +217,22 @@ int callflow_hangup(struct callflow_client *client, const char *call_id)
 	return client ? run(do_hangup, &request) : CF_EINVAL;
 }
 
+int callflow_hangup_all(struct callflow_client *client, const char *call_id)
+{
+	struct request request = {.client = client, .call_id = call_id, .on = true};
+
+	return client ? run(do_hangup, &request) : CF_EINVAL;
+}
+
 static int mute_one(struct client_call *call, struct request *request)
 {
 	if (!call->audio)
 		return CF_ESTATE;
 	cf_audio_mute(call->audio, request->on);
+	if (call->group && call->state == CALL_CONNECTED)
+		return client_call_request(call, "notify",
+			json_pack("{s:s, s:{s:b}}", "kind", "state", "data", "muted", request->on),
+			NULL);
 	return 0;
 }
 

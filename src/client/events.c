@@ -159,6 +159,47 @@ static void on_budget_low(struct client_call *call, const json_t *data)
 	client_emit(call->client, call, &event);
 }
 
+/* person: rawId, displayName, endpointId. */
+static void emit_participant(
+	struct client_call *call, const json_t *person, bool connected, bool muted)
+{
+	struct callflow_participant participant = {.id = text_of(person, "rawId"),
+		.name = text_of(person, "displayName"),
+		.endpoint_id = text_of(person, "endpointId"),
+		.connected = connected,
+		.muted = muted};
+	struct callflow_event event = {.type = CALLFLOW_PARTICIPANT, .participant = &participant};
+
+	if (!participant.id || !participant.endpoint_id || call->state == CALL_ENDED)
+		return;
+	participant.self = strcmp(participant.endpoint_id, call->client->endpoint_id) == 0;
+	client_emit(call->client, call, &event);
+}
+
+static void on_participants(struct client_call *call, const json_t *data)
+{
+	const json_t *list = json_object_get(data, "participants"), *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+	{
+		const char *state = text_of(entry, "state");
+
+		emit_participant(call, entry, state && strcmp(state, "connected") == 0,
+			json_is_true(json_object_get(entry, "isMuted")));
+	}
+}
+
+/* What the others tell of themselves: whether they are muted. */
+static void on_notification(struct client_call *call, const json_t *data)
+{
+	const json_t *muted = json_object_get(json_object_get(data, "data"), "muted");
+	const char *kind = text_of(data, "kind");
+
+	if (call->group && kind && strcmp(kind, "state") == 0 && json_is_boolean(muted))
+		emit_participant(call, json_object_get(data, "from"), true, json_is_true(muted));
+}
+
 static const struct handler {
 	const char *name;
 	void (*fn)(struct client_call *call, const json_t *data);
@@ -166,6 +207,8 @@ static const struct handler {
 	{"callAccepted", on_accepted},
 	{"callCancelled", on_ended},
 	{"callEnded", on_ended},
+	{"notification", on_notification},
+	{"participantsUpdated", on_participants},
 	{"relayBudgetLow", on_budget_low},
 	{"remoteCandidates", on_candidates},
 	{"renegotiate", on_renegotiate},

@@ -126,6 +126,8 @@ static void on_rtcp(uint8_t *packet, size_t n, uint64_t now_us, void *arg)
 
 /* The path */
 
+#define GROUP_WHY "in a group call everybody talks to the media processor; "
+
 /* Texts of an event's path, for as long as the event lives. */
 struct path_texts {
 	char local[CF_ADDR_TEXT_MAX];
@@ -149,13 +151,17 @@ static void fill_path(const struct client_call *call, const struct cf_ice_path *
 		[CF_ICE_PATH_REFLEXIVE] = CALLFLOW_PATH_REFLEXIVE,
 		[CF_ICE_PATH_RELAYED] = CALLFLOW_PATH_RELAYED,
 	};
+	size_t n;
 
-	path->kind = kinds[from->kind];
+	path->kind = call->group ? CALLFLOW_PATH_MEDIA_PROCESSOR : kinds[from->kind];
 	path->transport = cf_ice_via_name(from->via);
 	path->relays = (int)from->relays;
 	fill_end(&path->local, &from->local, texts->local);
 	fill_end(&path->remote, &from->remote, texts->remote);
-	path->why = cf_peer_why(call->peer, texts->why, sizeof(texts->why));
+	snprintf(texts->why, sizeof(texts->why), "%s", call->group ? GROUP_WHY : "");
+	n = strlen(texts->why);
+	cf_peer_why(call->peer, texts->why + n, sizeof(texts->why) - n);
+	path->why = texts->why;
 }
 
 static void emit_path(struct client_call *call, enum callflow_event_type type,

@@ -106,7 +106,8 @@ static json_t *path_json(const struct client_call *call)
 
 	if (!cf_peer_path(call->peer, &path))
 		return json_null();
-	return json_pack("{s:s, s:s, s:i, s:i, s:o, s:o}", "kind", kinds[path.kind], "transport",
+	return json_pack("{s:s, s:s, s:i, s:i, s:o, s:o}", "kind",
+		call->group ? "media-processor" : kinds[path.kind], "transport",
 		cf_ice_via_name(path.via), "relays", (int)path.relays, "rttUs", (int)path.rtt_us,
 		"local", candidate_json(call, &path.local), "remote",
 		candidate_json(call, &path.remote));
