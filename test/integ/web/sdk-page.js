@@ -62,6 +62,10 @@ window.start = async (target, { video = false, ...options } = {}) => {
 	watch(window.agent.startCall([{ id: target }], { videoOptions, ...options }));
 };
 
+window.join = (groupId, options = {}) => { watch(window.agent.join({ groupId }, options)); };
+
+window.members = () => window.call.remoteParticipants.map((one) => ({ id: one.identifier.communicationUserId, name: one.displayName, isMuted: one.isMuted, state: one.state }));
+
 window.accept = async ({ video = false } = {}) => {
 	await window.until('an incoming call', () => window.incoming);
 	const videoOptions = video ? { localVideoStreams: [await window.camera()] } : undefined;

@@ -325,6 +325,34 @@ function videoWithNative(placedBy, codec) {
 }
 
 // Descriptions and candidates that make no sense end the call, or are passed over; they harm nobody.
+// Two browsers, one of them muted, and the native client.
+async function inGroup(browser) {
+	const [alice, bob] = await people(browser), native = await newUser(), group = crypto.randomUUID();
+	const says = speech(path.join(folder, 'group.wav'), 7, 14), got = path.join(folder, 'group-got.wav');
+	await alice.run((id) => window.join(id), group);
+	await bob.run((id) => window.join(id, { audioOptions: { muted: true } }), group);
+	await both(alice, bob, () => window.state('Connected'));
+	const cli = new Cli(ready, native.token, 'join', group, '--audio-in', says, '--audio-out', got, '--duration', '20');
+	try {
+		await cli.expect('connected');
+		await both(alice, bob, () => window.until('two others', () => window.members().length === 2));
+		equal(await alice.run((id) => window.members().find((one) => one.id === id), bob.id),
+			{ id: bob.id, name: 'Bob', isMuted: true, state: 'Connected' }, 'Bob, as Alice sees him');
+		equal(await bob.run((id) => window.members().find((one) => one.id === id)?.isMuted, alice.id), false, 'Alice is not muted');
+		equal(await alice.run(() => window.call.info.groupId), group, 'the group');
+		equal(await alice.run(() => window.until('a path', () => window.call.feature(window.sdk.Features.CallPath).path)).then((one) => one.kind), 'media-processor', 'the path');
+		const { rate, samples } = await alice.run(() => window.record(7)), file = path.join(folder, 'group-alice.wav');
+		fs.writeFileSync(file, wav(Int16Array.from(samples), rate));
+		await alice.run(() => window.call.hangUp());
+		await bob.run(() => window.until('one other', () => window.members().length === 1));
+		await bob.run(() => window.call.hangUp({ forEveryone: true }));
+		equal((await cli.expect('ended')).code, 0, 'the end');
+		return [heard(says, file), heard(spoken, got)];
+	} finally {
+		await cli.stop();
+	}
+}
+
 async function hostile(browser) {
 	const [alice] = await people(browser, ['Alice']), device = await service.device();
 	try {
@@ -457,6 +485,7 @@ const TESTS = [
 	['the echo bot', echoBot],
 	['the browser calls the native client: each hears the other', withNative('browser')],
 	['the native client calls the browser: each hears the other', withNative('native')],
+	['a group of two browsers and the native client: who is there, and each hears the others', inGroup],
 	['the browser calls the native client, with VP8 video: each sees the other', videoWithNative('browser', 'VP8')],
 	['the native client calls the browser, with H.264 video: each sees the other', videoWithNative('native', 'H264')],
 	['mute, hold, resume, video, screen', controls],

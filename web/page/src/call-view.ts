@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Features, LocalVideoStream, VideoStreamRenderer, type Call, type DtmfTone, type RemoteVideoStream, type VideoStreamRendererView,
+import { Features, LocalVideoStream, VideoStreamRenderer, type Call, type DtmfTone, type RemoteParticipant, type RemoteVideoStream, type VideoStreamRendererView,
 	type VideoDeviceInfo } from '../../sdk/src/index.js';
 import { Details } from './details.js';
 import type { Devices } from './devices.js';
 import { at, copy, initials, make, show, words } from './dom.js';
+import { Members } from './members.js';
 
 const STATES: Partial<Record<Call['state'], string>> = { None: 'Starting', Connecting: 'Connecting', Ringing: 'Ringing', LocalHold: 'On hold',
 	RemoteHold: 'The other side has put you on hold', Disconnecting: 'Hanging up' };
@@ -27,6 +28,7 @@ const WARNINGS: Record<string, string> = {
 /** One call on the screen, from placing or answering it to its end. */
 export class CallView {
 	readonly #details: Details;
+	readonly #members: Members;
 	#remote: { stream: RemoteVideoStream; view: VideoStreamRendererView } | undefined;
 	#local: VideoStreamRendererView | undefined;
 	#localStream: LocalVideoStream | undefined;
@@ -34,8 +36,11 @@ export class CallView {
 	readonly #clock = setInterval(() => this.#showState(), 1000);
 	readonly #onKey = (event: KeyboardEvent): void => this.#key(event);
 
-	constructor(readonly call: Call, private readonly name: string, private readonly devices: Devices, private readonly ended: (call: Call, seconds: number | undefined) => void) {
+	constructor(readonly call: Call, private readonly name: string, myName: string, private readonly devices: Devices,
+		private readonly ended: (call: Call, seconds: number | undefined) => void) {
 		this.#details = new Details(call);
+		this.#members = new Members(call, myName);
+		at('stage').classList.toggle('group', call.isGroup);
 		at('stage').classList.add('ringing');
 		at('portrait').textContent = initials(name);
 		at('keys').replaceChildren(...TONES.map(([key, tone]) => make('button', { type: 'button', onclick: () => this.#do(() => call.sendDtmf(tone)) }, key)));
@@ -75,7 +80,7 @@ export class CallView {
 		for (const event of ['isMutedChanged', 'isScreenSharingOnChanged', 'isLocalVideoStartedChanged'] as const)
 			call.on(event, () => this.#showButtons());
 		call.on('localVideoStreamsUpdated', () => void this.#showLocal());
-		const other = call.remoteParticipants[0];
+		const other = this.#other;
 		other?.on('videoStreamsUpdated', ({ added }) => added.forEach((stream) => this.#follow(stream)));
 		other?.videoStreams.forEach((stream) => this.#follow(stream));
 		other?.on('isSpeakingChanged', () => at('stage').classList.toggle('speaking', other.isSpeaking));
@@ -124,6 +129,11 @@ export class CallView {
 			await this.call.startVideo(new LocalVideoStream(await this.devices.camera()));
 	}
 
+	/* A group has many: they are listed. */
+	get #other(): RemoteParticipant | undefined {
+		return this.call.isGroup ? undefined : this.call.remoteParticipants[0];
+	}
+
 	#onState(): void {
 		const { call } = this;
 		if (call.state === 'Connected' && !this.#connectedAt)
@@ -134,7 +144,7 @@ export class CallView {
 	}
 
 	#showState(): void {
-		const { call } = this, other = call.remoteParticipants[0];
+		const { call } = this, other = this.#other;
 		const name = other?.displayName ?? this.name;
 		at('call-title').textContent = name;
 		at('portrait').textContent = initials(name);
@@ -169,7 +179,7 @@ export class CallView {
 
 	/* A screen is more important than a face. */
 	async #showRemote(): Promise<void> {
-		const streams = this.call.remoteParticipants[0]?.videoStreams.filter((one) => one.isAvailable) ?? [];
+		const streams = this.#other?.videoStreams.filter((one) => one.isAvailable) ?? [];
 		const stream = streams.find((one) => one.mediaStreamType === 'ScreenSharing') ?? streams[0];
 		if (stream === this.#remote?.stream)
 			return;
@@ -212,6 +222,7 @@ export class CallView {
 		clearInterval(this.#clock);
 		document.removeEventListener('keydown', this.#onKey);
 		this.#details.close();
+		this.#members.close();
 		this.#remote?.view.dispose();
 		this.#local?.dispose();
 		for (const id of ['panel', 'keys'])
@@ -219,7 +230,7 @@ export class CallView {
 		for (const id of ['details', 'keypad'])
 			at(id).setAttribute('aria-expanded', 'false');
 		at('call').classList.remove('detailed');
-		at('stage').classList.remove('ringing', 'speaking');
+		at('stage').classList.remove('ringing', 'speaking', 'group');
 		at('portrait').hidden = false;
 		at('warnings').replaceChildren();
 		this.ended(this.call, this.#connectedAt && (Date.now() - this.#connectedAt) / 1000);

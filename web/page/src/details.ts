@@ -3,7 +3,8 @@ import { Features, type Call, type CallPath, type MediaStatsCollector, type Medi
 import { at } from './dom.js';
 import { Plot } from './plot.js';
 
-const KINDS: Record<CallPath['kind'], string> = { direct: 'Straight between both devices', reflexive: 'Straight, through the NATs', relayed: 'Over the relay' };
+const KINDS: Record<CallPath['kind'], string> = { direct: 'Straight between both devices', reflexive: 'Straight, through the NATs', relayed: 'Over the relay',
+	'media-processor': 'To the media processor, where all members of the group meet' };
 const DRAW_MS = 4000;
 
 /** The panel that shows which way the call takes, why, and how well it does. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { at, initials, make } from './dom.js';
+import { invitedTo, isGroup } from './members.js';
 import { people, type Person, type Session } from './session.js';
 
 const LOOK_MS = 2000;
+const GROUP_NAME = 'Group call';
 const ECHO: Person = { rawId: '8:echo123', displayName: 'Echo bot' };
 
 /** The list of people, kept up to date while it is shown. */
@@ -15,8 +17,10 @@ export class Lobby {
 			event.preventDefault();
 			const target = at<HTMLInputElement>('target').value.trim();
 			if (target)
-				call(target, target, (event.submitter as HTMLButtonElement | null)?.value === 'yes');
+				call(target, isGroup(target) ? GROUP_NAME : target, (event.submitter as HTMLButtonElement | null)?.value === 'yes');
 		};
+		at('new-group').onclick = () => call(crypto.randomUUID(), GROUP_NAME, false);
+		at<HTMLInputElement>('target').value = invitedTo() ?? '';
 	}
 
 	open(): void {

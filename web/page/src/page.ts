@@ -4,6 +4,7 @@ import { CallView, clock } from './call-view.js';
 import { Devices } from './devices.js';
 import { at, copy, initials, show, words } from './dom.js';
 import { Lobby } from './lobby.js';
+import { isGroup } from './members.js';
 import { forget, kept, people, signIn, type Session } from './session.js';
 import { Ringer } from './ringer.js';
 
@@ -55,9 +56,9 @@ class App {
 	async #start(target: string, name: string, video: boolean): Promise<void> {
 		at('lobby-error').textContent = '';
 		try {
-			const videoOptions = await this.#video(video).catch(() => undefined);
-			const call = this.session.agent.startCall([{ id: target }], videoOptions ? { videoOptions } : {});
-			this.#show(call, name);
+			const videoOptions = await this.#video(video).catch(() => undefined), options = videoOptions ? { videoOptions } : {};
+			const { agent } = this.session;
+			this.#show(isGroup(target) ? agent.join({ groupId: target }, options) : agent.startCall([{ id: target }], options), name);
 		} catch (error) {
 			at('lobby-error').textContent = words(error);
 		}
@@ -67,7 +68,7 @@ class App {
 		this.#lobby.close();
 		show('last-call', false);
 		view('call');
-		this.#current = new CallView(call, name, this.#devices, (over, seconds) => this.#over(over, name, seconds));
+		this.#current = new CallView(call, name, this.session.name, this.#devices, (over, seconds) => this.#over(over, name, seconds));
 		at('hang-up').focus();
 	}
 

@@ -25,6 +25,7 @@ const CALLS_MAX = 8;
 /* A connection is prepared when nothing else is to be done; its certificate holds for a month. */
 const PREPARE_MS = 2000;
 const PREPARED_HOLDS_MS = 86_400_000;
+const GROUP_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A user's device: places and receives calls. Made by CallClient.createCallAgent(). */
 export class CallAgent extends Emitter<CallAgentEvents> {
@@ -75,17 +76,25 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 			throw new CallingCommunicationError(400, 41015, 'Whom to call?');
 		if (more.length > 0)
 			throw notSupported('Calling several people at once');
+		return this.#place(new Call(this, 'Outgoing', { remote: fromRawId(toRawId(first)) }, options), options);
+	}
+
+	/** Joins the group call of that name (a UUID), which begins with its first member. */
+	join(locator: GroupLocator | RoomLocator, options: JoinCallOptions = {}): Call {
+		this.#checkAlive();
+		if (!('groupId' in locator))
+			throw notSupported('Joining a room');
+		if (!GROUP_ID.test(locator.groupId))
+			throw new CallingCommunicationError(400, 41016, `A group has a UUID as its name, not "${locator.groupId}".`);
+		return this.#place(new Call(this, 'Outgoing', { groupId: locator.groupId.toLowerCase() }, options), options);
+	}
+
+	#place(call: Call, options: StartCallOptions): Call {
 		if (this.#calls.length >= CALLS_MAX)
 			throw new CallingCommunicationError(486, 41007, `There are ${CALLS_MAX} calls already.`);
-		const call = new Call(this, 'Outgoing', fromRawId(toRawId(first)), undefined, options);
 		this.#add(call);
 		void call.place(options);
 		return call;
-	}
-
-	join(locator: GroupLocator | RoomLocator, options?: JoinCallOptions): Call {
-		this.#checkAlive();
-		throw notSupported(`Joining ${'groupId' in locator ? 'a group' : 'a room'}${options ? '' : ''}`);
 	}
 
 	/** Signs out; calls end. */
@@ -172,7 +181,7 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 
 	/** @internal */
 	async answered(incoming: IncomingCall, event: Schemas['EventIncomingCall'], early: Candidate[], options: AcceptCallOptions): Promise<Call> {
-		const call = new Call(this, 'Incoming', fromRawId(event.from.rawId), event.from.displayName, options);
+		const call = new Call(this, 'Incoming', { remote: fromRawId(event.from.rawId), name: event.from.displayName }, options);
 		this.#incoming.delete(incoming.id);
 		this.#byId.set(incoming.id, call);
 		this.#add(call);
@@ -253,8 +262,11 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 		case 'remoteCandidates':
 			call.takeCandidates(event.data.candidates);
 			break;
+		case 'participantsUpdated':
+			call.takeParticipants(event.data.participants);
+			break;
 		case 'notification':
-			call.takeNotification(event.data.from.rawId, event.data.kind, event.data.data);
+			call.takeNotification(event.data.from, event.data.kind, event.data.data);
 			break;
 		case 'callRejected': case 'callEnded': case 'callCancelled':
 			call.end({ code: event.data.code, subCode: event.data.subcode, message: event.data.reason });

@@ -11,6 +11,7 @@ import { Peer, type Candidate, type SdpType } from './peer.js';
 import { PathKeeper } from './path-keeper.js';
 import { PathWatch } from './path-watch.js';
 import { RemoteParticipant } from './remote-participant.js';
+import { Roster } from './roster.js';
 import { Speaker } from './speaker.js';
 import { listen } from './speaking.js';
 import type { Schemas } from './service.js';
@@ -42,7 +43,11 @@ export interface CallEvents {
 
 const TONES: Record<string, string> = { Pound: '#', Star: '*' };
 
-/** A call, from startCall() or accept() to its end. */
+/** Who is called, or who calls; or which group is joined. @internal */
+export type CallTarget = { remote: CommunicationIdentifierKind; name?: string | undefined; groupId?: undefined } |
+	{ groupId: string; remote?: undefined; name?: undefined };
+
+/** A call, from startCall(), join() or accept() to its end. */
 export class Call extends Emitter<CallEvents> {
 	readonly kind = 'Call';
 	readonly role: ParticipantRole = 'Unknown';
@@ -58,7 +63,9 @@ export class Call extends Emitter<CallEvents> {
 	#audio: LocalAudioStream | undefined;
 	#camera: LocalVideoStream | undefined;
 	#screen: LocalVideoStream | undefined;
-	#participants: RemoteParticipant[] = [];
+	/* Who is at the other side; in a group there is none, but a roster. */
+	readonly #other: RemoteParticipant | undefined;
+	readonly #roster = new Roster();
 	#captureFailures: ['microphone' | 'camera' | 'screen', CallingCommunicationError | undefined][] = [];
 	readonly #speaker = new Speaker();
 	readonly #path: PathWatch;
@@ -69,13 +76,12 @@ export class Call extends Emitter<CallEvents> {
 	readonly #onSpeaker = (): void => this.#speaker.use(this.agent.deviceManager.selectedSpeaker);
 
 	/** @internal Calls are made by CallAgent.startCall() and IncomingCall.accept(). */
-	constructor(readonly agent: CallAgent, readonly direction: CallDirection, private readonly remote: CommunicationIdentifierKind,
-		remoteName: string | undefined, options: AcceptCallOptions) {
+	constructor(readonly agent: CallAgent, readonly direction: CallDirection, private readonly to: CallTarget, options: AcceptCallOptions) {
 		super();
 		this.#isMuted = options.audioOptions?.muted ?? false;
 		this.#audio = options.audioOptions?.localAudioStreams?.[0];
 		this.#camera = options.videoOptions?.localVideoStreams?.find((stream) => stream.mediaStreamType !== 'ScreenSharing');
-		this.#participants = [new RemoteParticipant(remote, remoteName)];
+		this.#other = to.remote && new RemoteParticipant(to.remote, to.name);
 		this.#path = new PathWatch(this);
 		this.#keeper = new PathKeeper(this);
 		this.on('captureFailed', (what, error) => this.#captureFailures.push([what, error]));
@@ -93,12 +99,17 @@ export class Call extends Emitter<CallEvents> {
 	get isScreenSharingOn(): boolean { return this.#screen !== undefined; }
 	get localVideoStreams(): readonly LocalVideoStream[] { return [this.#camera, this.#screen].filter((stream) => stream !== undefined); }
 	get localAudioStreams(): readonly LocalAudioStream[] { return this.#audio ? [this.#audio] : []; }
-	get remoteParticipants(): readonly RemoteParticipant[] { return this.#state === 'Disconnected' ? [] : this.#participants; }
+	/** Whether it is a group call. */
+	get isGroup(): boolean { return this.to.groupId !== undefined; }
+	get remoteParticipants(): readonly RemoteParticipant[] {
+		return this.#state === 'Disconnected' ? [] : this.#everybody;
+	}
 	get totalParticipantCount(): number { return this.remoteParticipants.length + 1; }
-	get info(): CallInfo { return { threadId: undefined, participantId: this.agent.endpointId }; }
+	get info(): CallInfo {
+		return { threadId: undefined, participantId: this.agent.endpointId, ...this.to.groupId !== undefined && { groupId: this.to.groupId } };
+	}
 	get callerInfo(): CallerInfo {
-		const other = this.#participants[0];
-		return this.direction === 'Incoming' ? { displayName: other?.displayName, identifier: this.remote }
+		return this.direction === 'Incoming' ? { displayName: this.#other?.displayName, identifier: this.to.remote }
 			: { displayName: this.agent.displayName, identifier: fromRawId(this.agent.userId) };
 	}
 
@@ -227,23 +238,32 @@ export class Call extends Emitter<CallEvents> {
 	}
 
 	/** @internal */
-	takeNotification(rawId: string, kind: string, data: Record<string, unknown>): void {
+	takeNotification(from: Schemas['Person'], kind: string, data: Record<string, unknown>): void {
 		if (kind === 'state' && typeof data['muted'] === 'boolean')
-			this.#participants[0]?.updateMuted(data['muted']);
-		if (kind === 'transfer' && typeof data['id'] === 'string' && typeof data['to'] === 'string')
+			(this.#other ?? this.#roster.of(from.endpointId))?.updateMuted(data['muted']);
+		if (kind === 'transfer' && !this.isGroup && typeof data['id'] === 'string' && typeof data['to'] === 'string')
 			this.feature(Features.Transfer).requested(data['id'], data['to']);
-		this.emit('notified', rawId, kind, data);
+		this.emit('notified', from.rawId, kind, data);
 	}
 
-	/** Rings the other side. @internal */
+	/** Members of the group have come, changed or left. @internal */
+	takeParticipants(members: Schemas['EventParticipantsUpdated']['participants']): void {
+		if (!this.isGroup || this.#isOver())
+			return;
+		const { added, removed } = this.#roster.update(members, this.agent.endpointId);
+		if (added.length + removed.length > 0)
+			this.emit('remoteParticipantsUpdated', { added, removed });
+	}
+
+	/** Rings the other side, or enters the group. @internal */
 	async place(options: StartCallOptions): Promise<void> {
 		this.#setState('Connecting');
 		try {
 			const peer = this.#makePeer('all', undefined, this.agent.prepared());
 			void this.#captureAll(peer);
 			const offer = await peer.createOffer();
-			const body: Record<string, unknown> = { endpointId: await this.agent.signedIn(), targets: [{ rawId: toRawId(this.remote) }],
-				sdp: offer.sdp, iceTransport: this.agent.iceTransport };
+			const body: Record<string, unknown> = { endpointId: await this.agent.signedIn(), sdp: offer.sdp, iceTransport: this.agent.iceTransport,
+				...this.to.remote ? { targets: [{ rawId: toRawId(this.to.remote) }] } : { groupId: this.to.groupId } };
 			if (options.customContext)
 				body['customContext'] = JSON.stringify(options.customContext);
 			if (this.#isOver())
@@ -258,7 +278,9 @@ export class Call extends Emitter<CallEvents> {
 			this.emit('idChanged');
 			peer.begin(offer, this.agent.iceServers(placed.iceServers));
 			peer.signal();
-			this.#participants[0]?.updateState('Ringing');
+			if (this.isGroup)
+				return;
+			this.#other?.updateState('Ringing');
 			this.#setState('Ringing');
 		} catch (error) {
 			this.end(toEndReason(error));
@@ -269,7 +291,7 @@ export class Call extends Emitter<CallEvents> {
 	async answer(incoming: Schemas['EventIncomingCall']): Promise<void> {
 		this.#id = incoming.callId;
 		this.#setState('Connecting');
-		this.#participants[0]?.updateState('Connecting');
+		this.#other?.updateState('Connecting');
 		try {
 			const peer = this.#makePeer(incoming.iceTransport ?? 'all', incoming.iceServers);
 			void this.#captureAll(peer);
@@ -294,9 +316,9 @@ export class Call extends Emitter<CallEvents> {
 
 	/** The other side has accepted, or sends a new description. @internal */
 	takeDescription(type: SdpType, sdp: string, name: string | undefined): void {
-		this.#participants[0]?.updateDisplayName(name);
+		this.#other?.updateDisplayName(name);
 		if (this.#state === 'Ringing') {
-			this.#participants[0]?.updateState('Connecting');
+			this.#other?.updateState('Connecting');
 			this.#setState('Connecting');
 		}
 		void this.#peer?.takeDescription(type, sdp).then((makesSense) => {
@@ -315,8 +337,8 @@ export class Call extends Emitter<CallEvents> {
 		if (this.#state === 'Disconnected')
 			return;
 		this.#callEndReason = reason;
-		this.#participants[0]?.updateState('Disconnected', reason);
-		const removed = this.#participants;
+		const removed = this.#everybody;
+		removed.forEach((one) => one.updateState('Disconnected', reason));
 		this.agent.deviceManager.off('selectedMicrophoneChanged', this.#onMicrophone);
 		this.agent.deviceManager.off('selectedSpeakerChanged', this.#onSpeaker);
 		this.#keeper.close();
@@ -336,6 +358,10 @@ export class Call extends Emitter<CallEvents> {
 	/** Ends the call because its media does not get through. @internal */
 	async fail(reason: CallEndReason): Promise<void> {
 		await this.#leave(reason, false);
+	}
+
+	get #everybody(): RemoteParticipant[] {
+		return this.#other ? [this.#other] : this.#roster.list;
 	}
 
 	#isOver(): boolean {
@@ -527,9 +553,9 @@ export class Call extends Emitter<CallEvents> {
 			return;
 		this.#speaker.play(peer.transceiver('audio')?.receiver.track);
 		for (const [media, type] of [['camera', 'Video'], ['screen', 'ScreenSharing']] as const)
-			this.#participants[0]?.updateVideo(type, peer.transceiver(media)?.receiver.track, peer.receives(media));
+			this.#other?.updateVideo(type, peer.transceiver(media)?.receiver.track, peer.receives(media));
 		this.#isRemoteHold = peer.isHeldByRemote;
-		this.#participants[0]?.updateState(this.#isConnected ? this.#isRemoteHold ? 'Hold' : 'Connected' : this.#participants[0].state);
+		this.#other?.updateState(this.#isConnected ? this.#isRemoteHold ? 'Hold' : 'Connected' : this.#other.state);
 		this.#showHold();
 	}
 
@@ -538,14 +564,15 @@ export class Call extends Emitter<CallEvents> {
 			return;
 		if (state === 'connected' && !this.#isConnected) {
 			this.#isConnected = true;
-			this.#participants[0]?.updateState('Connected');
-			this.emit('remoteParticipantsUpdated', { added: [...this.#participants], removed: [] });
+			this.#other?.updateState('Connected');
+			if (this.#other)
+				this.emit('remoteParticipantsUpdated', { added: [this.#other], removed: [] });
 			this.#mediaChanged();
 			if (this.#isMuted)
 				this.#tellState();
 			const receiver = this.#peer?.transceiver('audio')?.receiver;
 			if (receiver)
-				this.#stopListening = listen(receiver, (is) => this.#participants[0]?.updateSpeaking(is));
+				this.#stopListening = listen(receiver, (is) => this.#other?.updateSpeaking(is));
 		}
 		this.emit('connectionChanged', state);
 	}

@@ -7,6 +7,7 @@ export type CallEvent =
 	| { type: 'callRejected'; data: Schemas['EventCallRejected'] }
 	| { type: 'callCancelled' | 'callEnded'; data: Schemas['EventCallEnded'] }
 	| { type: 'remoteCandidates'; data: Schemas['EventRemoteCandidates'] }
+	| { type: 'participantsUpdated'; data: Schemas['EventParticipantsUpdated'] }
 	| { type: 'notification'; data: Schemas['EventNotification'] }
 	| { type: 'renegotiate'; data: Schemas['EventRenegotiate'] };
 
@@ -16,11 +17,15 @@ const isText: Check = (value) => typeof value === 'string' && value.length <= 65
 const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const optional = (check: Check): Check => (value) => value === undefined || value === null || check(value);
-const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.length <= 256 && value.every(check);
+const isFlag: Check = (value) => typeof value === 'boolean';
+const listOf = (check: Check, max = 256): Check => (value) => Array.isArray(value) && value.length <= max && value.every(check);
 const shape = (members: Record<string, Check>): Check => (value) =>
 	isRecord(value) && Object.entries(members).every(([name, check]) => check(value[name]));
 
-const isPerson = shape({ rawId: isText, displayName: optional(isText) });
+const isPerson = shape({ rawId: isText, displayName: optional(isText), endpointId: optional(isText) });
+const isMember = shape({ rawId: isText, displayName: optional(isText), endpointId: isText, isMuted: isFlag,
+	state: (value) => value === 'connected' || value === 'disconnected' });
+const MEMBERS_MAX = 2000;
 const isEnd = { callId: isText, code: isNumber, subcode: isNumber, reason: isText };
 const isServer = shape({ urls: listOf(isText), username: optional(isText), credential: optional(isText) });
 const isCandidate = shape({ candidate: isText, sdpMid: optional(isText), sdpMLineIndex: optional(isNumber) });
@@ -33,6 +38,7 @@ const SHAPES: Record<CallEvent['type'], Check> = {
 	callCancelled: shape(isEnd),
 	callEnded: shape(isEnd),
 	remoteCandidates: shape({ callId: isText, candidates: listOf(isCandidate) }),
+	participantsUpdated: shape({ callId: isText, sequence: isNumber, participants: listOf(isMember, MEMBERS_MAX) }),
 	notification: shape({ callId: isText, from: isPerson, kind: isText, data: isRecord }),
 	renegotiate: shape({ callId: isText, sdp: isText, type: (value) => value === 'offer' || value === 'answer', from: isPerson }),
 };

@@ -5,8 +5,8 @@ import { byId, kinds, numberOf, selectedPair, textOf, type Stats } from './stats
 export type Candidate = Schemas['ReportCandidate'];
 
 export interface CallPath {
-	/** Straight, through NATs, or over a relay. */
-	kind: 'direct' | 'reflexive' | 'relayed';
+	/** Straight, through NATs, over a relay; in a group call to the media processor. */
+	kind: 'direct' | 'reflexive' | 'relayed' | 'media-processor';
 	/** Between this device and the relay where there is one, else to the other side. */
 	transport: string;
 	/** How many relays: 0, 1 (ours or theirs) or 2. */
@@ -17,6 +17,8 @@ export interface CallPath {
 	/** In words. */
 	why: string;
 }
+
+type Between = 'direct' | 'reflexive' | 'relayed';
 
 const PAIRS_MAX = 64;
 const RESULTS: Record<string, string> = { succeeded: 'works', failed: 'no answer', 'in-progress': 'no answer yet' };
@@ -37,20 +39,21 @@ function candidates(stats: Stats[], type: string): Candidate[] {
 }
 
 /** The path of the selected pair. */
-export function pathOf(stats: Stats[]): CallPath | undefined {
+export function pathOf(stats: Stats[], isGroup = false): CallPath | undefined {
 	const pair = selectedPair(stats);
 	if (!pair)
 		return undefined;
 	const local = candidateOf(byId(stats, pair['localCandidateId'])), remote = candidateOf(byId(stats, pair['remoteCandidateId']));
 	const relays = Number(local.type === 'relay') + Number(remote.type === 'relay');
-	const kind = relays > 0 ? 'relayed' : local.type === 'host' && remote.type === 'host' ? 'direct' : 'reflexive';
+	const between = relays > 0 ? 'relayed' : local.type === 'host' && remote.type === 'host' ? 'direct' : 'reflexive';
+	const kind = isGroup ? 'media-processor' : between;
 	const rtt = numberOf(pair, 'currentRoundTripTime');
 	return { kind, relays, local, remote, transport: local.transport ?? 'udp', rttMs: rtt === undefined ? undefined : rtt * 1000,
-		why: whyOf(stats, kind) };
+		why: (isGroup ? 'in a group call everybody talks to the media processor; ' : '') + whyOf(stats, between) };
 }
 
 /** Why no better pair is used: what became of those that would be more direct. */
-function whyOf(stats: Stats[], kind: CallPath['kind']): string {
+function whyOf(stats: Stats[], kind: Between): string {
 	if (kind === 'direct')
 		return 'there is no more direct kind of path';
 	const pairs = kinds(stats, 'candidate-pair').map((pair) => ({ state: textOf(pair, 'state'), asked: numberOf(pair, 'requestsSent') ?? 0,
@@ -65,7 +68,7 @@ function whyOf(stats: Stats[], kind: CallPath['kind']): string {
 	return 'more direct pairs were answered, and did not stay';
 }
 
-function kindOf(stats: Stats[], pair: Stats): CallPath['kind'] {
+function kindOf(stats: Stats[], pair: Stats): Between {
 	const types = [pair['localCandidateId'], pair['remoteCandidateId']].map((id) => textOf(byId(stats, id), 'candidateType'));
 	return types.includes('relay') ? 'relayed' : types.every((type) => type === 'host') ? 'direct' : 'reflexive';
 }
@@ -78,8 +81,8 @@ function bestFirst(stats: Stats[]): Stats[] {
 }
 
 /** A report for the trace of the call, as the API describes it. */
-export function reportOf(kind: string, stats: Stats[], more: Partial<Schemas['CallReport']> = {}): Schemas['CallReport'] {
-	const path = pathOf(stats), selected = selectedPair(stats);
+export function reportOf(kind: string, stats: Stats[], more: Partial<Schemas['CallReport']> = {}, isGroup = false): Schemas['CallReport'] {
+	const path = pathOf(stats, isGroup), selected = selectedPair(stats);
 	const pairs = bestFirst(stats).slice(0, PAIRS_MAX).map((pair) => ({
 		local: candidateOf(byId(stats, pair['localCandidateId'])), remote: candidateOf(byId(stats, pair['remoteCandidateId'])),
 		state: textOf(pair, 'state') ?? 'waiting', result: RESULTS[textOf(pair, 'state') ?? ''] ?? 'not tried',

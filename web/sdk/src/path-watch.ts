@@ -40,7 +40,7 @@ export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }
 
 	async #look(): Promise<void> {
 		const stats = await this.call.peer?.stats().catch(() => undefined);
-		const path = stats && pathOf(stats), before = this.#path;
+		const path = stats && pathOf(stats, this.call.isGroup), before = this.#path;
 		if (!path || this.call.state === 'Disconnected')
 			return;
 		if (!before && path.remote.type === 'prflx' && this.#looks++ < UNTOLD_LOOKS) {
@@ -60,7 +60,7 @@ export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }
 		const stats = await peer?.stats().catch(() => undefined);
 		if (!stats || !id)
 			return;
-		const report = reportOf(kind, stats, { atUs: (Date.now() - this.#begun) * 1000, ...more });
+		const report = reportOf(kind, stats, { atUs: (Date.now() - this.#begun) * 1000, ...more }, this.call.isGroup);
 		await agent.service.request('post', '/calling/2026-11-01/calls/{callId}:report', { endpointId: agent.endpointId, report },
 			{ params: { callId: id } }).catch(() => undefined);
 	}
@@ -73,5 +73,5 @@ function same(one: CallPath, two: CallPath): boolean {
 
 /** The less, the more direct. @internal */
 export function rank(path: CallPath): number {
-	return path.relays * 4 + (path.kind === 'direct' ? 0 : 1) + (path.transport === 'udp' ? 0 : 2);
+	return path.relays * 4 + (path.kind === 'direct' || path.kind === 'media-processor' ? 0 : 1) + (path.transport === 'udp' ? 0 : 2);
 }

@@ -46,7 +46,7 @@ export interface CallerInfo {
 	readonly identifier: CommunicationIdentifierKind | undefined;
 }
 
-export interface CallInfo { readonly threadId: string | undefined; readonly participantId: string }
+export interface CallInfo { readonly threadId: string | undefined; readonly participantId: string; readonly groupId?: string }
 export interface AudioOptions { muted?: boolean; localAudioStreams?: LocalAudioStream[] }
 export interface VideoOptions { localVideoStreams?: LocalVideoStream[] }
 export interface CustomContext { userToUser?: string; xHeaders?: { key: string; value: string }[]; voipHeaders?: { key: string; value: string }[] }

@@ -37,6 +37,6 @@ export class CallPathFeature extends Emitter<CallPathEvents> implements Feature 
 	/** What this device sees: candidates, pairs with their checks, the path and why. */
 	async report(): Promise<Schemas['CallReport'] | undefined> {
 		const stats = await this.call.peer?.stats();
-		return stats && reportOf('path', stats);
+		return stats && reportOf('path', stats, {}, this.call.isGroup);
 	}
 }
