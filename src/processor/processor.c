@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Ports of the range that are tried for one worker. */
+#define PORT_TRIES 64
+
 struct cf_processor {
 	struct cf_loop *control;
 	const struct cf_processor_ops *ops;
@@ -195,6 +198,23 @@ void cf_processor_stats(const struct cf_processor *processor, struct cf_processo
 	ret_stats->members = processor->legs.count;
 }
 
+/* A worker's port: its own of the range, or where another program has that one, a later one. */
+static int open_hall(struct cf_processor *processor, const struct cf_processor_options *options,
+	struct cf_processor_hall_options *hall, size_t i)
+{
+	uint32_t port = options->port_min ? options->port_min + (uint32_t)i : 0;
+	int err = CF_EINVAL;
+
+	for (int tries = 0; tries < PORT_TRIES && port <= options->port_max; tries++) {
+		hall->port = (uint16_t)port;
+		err = cf_processor_hall_new(&processor->halls[i], hall);
+		if (err != CF_EADDRINUSE)
+			break;
+		port += (uint32_t)options->n_workers;
+	}
+	return err;
+}
+
 static int open_halls(struct cf_processor *processor, const struct cf_processor_options *options)
 {
 	for (size_t i = 0; i < options->n_workers; i++) {
@@ -204,12 +224,9 @@ static int open_halls(struct cf_processor *processor, const struct cf_processor_
 			.hosts = options->hosts,
 			.mapped = options->mapped,
 			.n_hosts = options->n_hosts,
-			.port = options->port_min ? (uint16_t)(options->port_min + i) : (uint16_t)0,
 			.fn = on_word,
 			.arg = processor};
-		int err = options->port_min && hall.port > options->port_max
-				  ? CF_EINVAL
-				  : cf_processor_hall_new(&processor->halls[i], &hall);
+		int err = open_hall(processor, options, &hall, i);
 
 		if (err < 0)
 			return err;

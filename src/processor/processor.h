@@ -45,8 +45,9 @@ struct cf_processor_options {
 	const struct cf_addr *hosts;
 	const struct cf_addr *mapped; /* NULL, or of each, as others see it behind 1:1 NAT */
 	size_t n_hosts;
-	uint16_t port_min;  /* of the first worker; one more for each, up to */
-	uint16_t port_max;  /* 0 both: chosen by the kernel */
+	/* The first worker has the first port, each other one the next; where a port is taken, a
+	 * later one of the range. 0 both: the kernel's choice. */
+	uint16_t port_min, port_max;
 	size_t max_members; /* on this node, of all calls */
 	const struct cf_processor_ops *ops;
 	void *owner;
@@ -57,8 +58,8 @@ struct cf_processor_stats {
 	size_t members;
 };
 
-/** Opens the workers' ports. 0; CF_EINVAL; CF_EADDRINUSE: a port is taken; CF_EUNREACH: this
- * machine has no address; CF_ENOMEM. */
+/** Opens the workers' ports. 0; CF_EINVAL (fewer ports than workers, too); CF_EADDRINUSE: all that
+ * were tried are taken; CF_EUNREACH: this machine has no address; CF_ENOMEM. */
 CF_MUST_CHECK int cf_processor_new(
 	struct cf_processor **ret_processor, const struct cf_processor_options *options);
 
