@@ -123,14 +123,39 @@ void client_call_end(
 	cf_defer_set(&call->defer, call->client->loop, free_ended, call);
 }
 
+static bool has_relay(const struct client_call *call)
+{
+	struct cf_peer_server_info info;
+
+	for (size_t i = 0; cf_peer_server(call->peer, i, &info); i++)
+		if (info.turn)
+			return true;
+	return false;
+}
+
+/* What the path lacked, in a few words: the media processor takes UDP only, and nothing but the
+ * relay makes UDP of TCP. "": there is no more to say than the pairs do. */
+static const char *lack(const struct client_call *call)
+{
+	if (call->connected_once)
+		return "";
+	if (call->relay_refused)
+		return "relay budget used up, ";
+	if (!call->group)
+		return "";
+	return has_relay(call) ? "UDP to the media processor is blocked and the relay cannot be "
+				 "reached, "
+			       : "UDP to the media processor is blocked and the relay is "
+				 "disabled, ";
+}
+
 void client_call_no_path(struct client_call *call, const char *what)
 {
 	bool refused = call->relay_refused && !call->connected_once;
-	char why[1024], reason[1152];
+	char why[1024], reason[1280];
 
 	cf_peer_why(call->peer, why, sizeof(why));
-	snprintf(reason, sizeof(reason), "%s%s: %s", refused ? "relay budget used up, " : "", what,
-		why);
+	snprintf(reason, sizeof(reason), "%s%s: %s", lack(call), what, why);
 	if (refused)
 		client_call_end(call, 403, 301006, reason, true);
 	else
