@@ -9,6 +9,7 @@
 
 /* The service takes reasons below so many bytes; ours are ASCII. */
 #define REASON_MAX 256
+#define REJOINS_MAX 5
 /* From accepting to media: ICE itself gives up earlier, this is for a DTLS that hangs. */
 #define CONNECT_TIMEOUT_US (25 * CF_US_PER_S)
 /* The service holds an offer open for so long. */
@@ -274,6 +275,32 @@ void client_call_place(struct client_call *call)
 			call, 410, 301004, "this machine has no usable network address", false);
 	else
 		client_call_proceed(call);
+}
+
+/* Joining a group again */
+
+bool client_call_rejoin(struct client_call *call)
+{
+	struct callflow_event event = {.type = CALLFLOW_RECONNECTING};
+	bool told = call->reconnecting;
+
+	if (!call->connected_once || call->rejoins++ == REJOINS_MAX)
+		return false;
+	call->reconnecting = true;
+	cf_timer_stop(&call->timer);
+	cf_timer_stop(&call->restart);
+	call->peer = cf_peer_free(call->peer);
+	cf_session_renew(&call->session);
+	client_forget_candidates(call);
+	call->offer = OFFER_NONE;
+	call->described = false;
+	call->id[0] = '\0';
+	call->state = CALL_PLACED;
+	if (!told)
+		client_emit(call->client, call, &event);
+	if (call->state == CALL_PLACED)
+		client_call_place(call);
+	return true;
 }
 
 /* Accepting */

@@ -82,6 +82,7 @@ struct client_call {
 	bool outgoing;
 	bool group;                    /* remote_id is the group's, the media processor answers */
 	bool for_everyone;             /* hung up for all */
+	unsigned rejoins;              /* since media last flowed */
 	char id[CALLFLOW_CALL_ID_MAX]; /* "" until the service has named it */
 	char *remote_id;               /* raw id of the other side */
 	char *remote_name;             /* may be NULL */
@@ -177,6 +178,9 @@ void client_call_end(
 int client_call_hold(struct client_call *call, bool on);
 /** Looks for a path from scratch (RFC 8445 section 9), unless an offer is under way. */
 void client_call_restart(struct client_call *call);
+/** The media processor has stopped, and the group call with it: joins the group anew. False when it
+ * has tried that too often. */
+bool client_call_rejoin(struct client_call *call);
 /** Asks the service which of the calls are still going on: we may have missed their end. */
 void client_check_calls(struct callflow_client *client);
 

@@ -8,6 +8,8 @@
 
 #define TEXT_MAX 65536
 #define EARLY_EVENTS_MAX 32
+/* Subcode of the end of a group call whose media processor has stopped. */
+#define PROCESSOR_LOST 301008
 
 /* Reads what an event carries; a field that is missing or of the wrong type is NULL. */
 static const char *text_of(const json_t *data, const char *key)
@@ -80,6 +82,9 @@ static void on_ended(struct client_call *call, const json_t *data)
 {
 	const char *reason = text_of(data, "reason");
 
+	if (call->group && call->state != CALL_ENDED &&
+		int_of(data, "subcode") == PROCESSOR_LOST && client_call_rejoin(call))
+		return;
 	client_call_end(
 		call, int_of(data, "code"), int_of(data, "subcode"), reason ? reason : "", false);
 }

@@ -262,7 +262,13 @@ static void on_reconnected(struct client_call *call)
 	struct cf_ice_path path;
 
 	call->reconnecting = false;
+	call->rejoins = 0;
 	cf_timer_stop(&call->restart);
+	if (call->state == CALL_CONNECTING) {
+		call->state = CALL_CONNECTED;
+		cf_timer_stop(&call->timer);
+		client_report(call, "connected");
+	}
 	if (cf_peer_path(call->peer, &path))
 		emit_path(call, CALLFLOW_RECONNECTED, &path, NULL, 0);
 }

@@ -26,6 +26,12 @@ void cf_session_done(struct cf_session *session)
 	session->remote = cf_sdp_desc_free(session->remote);
 }
 
+void cf_session_renew(struct cf_session *session)
+{
+	cf_session_done(session);
+	session->role = CF_SDP_SETUP_NONE;
+}
+
 static void settle(struct cf_session *session, const struct cf_sdp_agreed *agreed)
 {
 	session->agreed = *agreed;

@@ -35,6 +35,9 @@ struct cf_session {
 /** A session without descriptions, with random identifiers. */
 void cf_session_init(struct cf_session *session, const struct cf_dtls_identity *identity);
 void cf_session_done(struct cf_session *session);
+/** Forgets the descriptions and what was agreed on: the next ones are for another connection. Our
+ * sources stay. */
+void cf_session_renew(struct cf_session *session);
 
 /**
  * Writes our offer, or the answer to the remote description: text owned by the caller (cf_free()),
