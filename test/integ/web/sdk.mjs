@@ -421,6 +421,21 @@ async function restarted(browser) {
 }
 
 // An hour later, by the service's clock, all tokens are over: the credential is asked for a new one, the call goes on.
+async function groupRestarted(browser) {
+	return withDaemon(async (daemon, of) => {
+		const [alice, bob] = await people(browser, ['Alice', 'Bob'], of), group = crypto.randomUUID();
+		await both(alice, bob, (id) => window.join(id), group);
+		await both(alice, bob, () => window.state('Connected'));
+		const before = await alice.run(() => window.call.id);
+		await daemon.kill();
+		await daemon.start();
+		await both(alice, bob, (id) => window.until('another call', () => window.call.id && window.call.id !== id && window.call.state === 'Connected'), before);
+		equal(await alice.run(() => window.call.id), await bob.run(() => window.call.id), 'the call');
+		await both(alice, bob, () => window.until('the other', () => window.members().length === 1));
+		await both(alice, bob, () => window.flows({ packets: 50 }));
+	});
+}
+
 async function expired(browser) {
 	await withDaemon(async (daemon, own) => {
 		const [alice, bob] = await people(browser, undefined, own);
@@ -486,6 +501,7 @@ const TESTS = [
 	['the browser calls the native client: each hears the other', withNative('browser')],
 	['the native client calls the browser: each hears the other', withNative('native')],
 	['a group of two browsers and the native client: who is there, and each hears the others', inGroup],
+	['the daemon is killed and comes back: the members of a group come back by themselves', groupRestarted],
 	['the browser calls the native client, with VP8 video: each sees the other', videoWithNative('browser', 'VP8')],
 	['the native client calls the browser, with H.264 video: each sees the other', videoWithNative('native', 'H264')],
 	['mute, hold, resume, video, screen', controls],

@@ -25,6 +25,8 @@ const CALLS_MAX = 8;
 /* A connection is prepared when nothing else is to be done; its certificate holds for a month. */
 const PREPARE_MS = 2000;
 const PREPARED_HOLDS_MS = 86_400_000;
+/* Of the end of a group call whose media processor has stopped. */
+const PROCESSOR_LOST = 301008;
 const GROUP_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A user's device: places and receives calls. Made by CallClient.createCallAgent(). */
@@ -170,8 +172,11 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 		this.#stream?.doubt();
 	}
 
-	/** The service has named a call of ours. @internal */
+	/** The service has named a call of ours, maybe by another name than before. @internal */
 	named(call: Call): void {
+		for (const [id, one] of this.#byId)
+			if (one === call)
+				this.#byId.delete(id);
 		this.#byId.set(call.id, call);
 		const waiting = this.#unnamed;
 		this.#unnamed = [];
@@ -269,6 +274,8 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 			call.takeNotification(event.data.from, event.data.kind, event.data.data);
 			break;
 		case 'callRejected': case 'callEnded': case 'callCancelled':
+			if (event.data.subcode === PROCESSOR_LOST && call.rejoin())
+				break;
 			call.end({ code: event.data.code, subCode: event.data.subcode, message: event.data.reason });
 			break;
 		default:

@@ -41,6 +41,7 @@ export interface CallEvents {
 	connectionChanged: (state: RTCPeerConnectionState) => void;
 }
 
+const REJOINS_MAX = 5;
 const TONES: Record<string, string> = { Pound: '#', Star: '*' };
 
 /** Who is called, or who calls; or which group is joined. @internal */
@@ -58,6 +59,7 @@ export class Call extends Emitter<CallEvents> {
 	#isHeld = false;
 	#isRemoteHold = false;
 	#isConnected = false;
+	#rejoins = 0; /* since media last flowed */
 	#callEndReason: CallEndReason | undefined;
 	#peer: Peer | undefined;
 	#audio: LocalAudioStream | undefined;
@@ -253,6 +255,17 @@ export class Call extends Emitter<CallEvents> {
 		const { added, removed } = this.#roster.update(members, this.agent.endpointId);
 		if (added.length + removed.length > 0)
 			this.emit('remoteParticipantsUpdated', { added, removed });
+	}
+
+	/** The media processor has stopped, and the group call with it: joins the group anew. @internal */
+	rejoin(): boolean {
+		if (!this.isGroup || !this.#isConnected || this.#isOver() || this.#rejoins++ === REJOINS_MAX)
+			return false;
+		this.#peer?.close();
+		this.#isConnected = false;
+		this.#id = '';
+		void this.place({});
+		return true;
 	}
 
 	/** Rings the other side, or enters the group. @internal */
@@ -564,6 +577,7 @@ export class Call extends Emitter<CallEvents> {
 			return;
 		if (state === 'connected' && !this.#isConnected) {
 			this.#isConnected = true;
+			this.#rejoins = 0;
 			this.#other?.updateState('Connected');
 			if (this.#other)
 				this.emit('remoteParticipantsUpdated', { added: [this.#other], removed: [] });
