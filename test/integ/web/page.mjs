@@ -115,6 +115,12 @@ async function accessible(browser) {
 		await page.waitForFunction(() => document.getElementById('picture').naturalWidth > 300);
 		await judge(page, `${colorScheme} call`);
 		await page.click('#hang-up');
+		await page.click('#new-group');
+		await inCall(page);
+		await judge(page, `${colorScheme} group`);
+		if (process.env.SHOTS)
+			await page.screenshot({ path: `${process.env.SHOTS}/group-${colorScheme}.png` });
+		await page.click('#hang-up');
 		await page.close();
 		await bob.close();
 	}
@@ -143,6 +149,39 @@ async function inert(browser) {
 }
 
 // Media is there long before the answer to accept() is: the page shows the call all the same.
+// A group that one begins, and another enters by its link, signed in already or not.
+async function groupCall(browser) {
+	const alice = await signIn(await open(browser), 'Alice'), bob = await signIn(await open(browser), 'Bob');
+	await alice.click('#new-group');
+	await inCall(alice);
+	const group = await alice.evaluate(() => document.getElementById('copy-link').dataset.group);
+	check(/^[0-9a-f-]{36}$/.test(group), group);
+	await bob.fill('#target', group);
+	await bob.click('#dial button');
+	await inCall(bob);
+	const carol = await browser.newPage();
+	await goTo(carol, `${service.url.href}#group=${group}`);
+	await signIn(carol, 'Carol');
+	equal(await carol.inputValue('#target'), group, 'what the link asks for');
+	await carol.click('#dial button');
+	await inCall(carol);
+	const members = (page, text) => until(page, `members ${text}`, (wanted) => [...document.querySelectorAll('#member-list li span:last-child')].map((one) => one.textContent)
+		.sort().join(', ') === wanted, text);
+	await Promise.all([members(alice, 'Alice (you), Bob, Carol'), members(carol, 'Alice, Bob, Carol (you)')]);
+	await bob.click('#mute');
+	await members(alice, 'Alice (you), Bob · muted, Carol');
+	if (process.env.SHOTS)
+		await alice.screenshot({ path: `${process.env.SHOTS}/group.png` });
+	await alice.click('#details');
+	await until(alice, 'path', () => document.getElementById('path-words').textContent.startsWith('To the media processor'));
+	await bob.click('#hang-up');
+	await members(alice, 'Alice (you), Carol');
+	await alice.click('#hang-up');
+	await members(carol, 'Carol (you)');
+	for (const page of [alice, bob])
+		equal(page.errors, [], 'what the console says');
+}
+
 async function slowService(browser) {
 	const alice = await signIn(await open(browser), 'Alice'), bob = await signIn(await open(browser), 'Bob');
 	await bob.route('**/calls/*:accept', async (route) => {
@@ -185,6 +224,7 @@ async function nobodyThere(browser) {
 
 const TESTS = [
 	['a video call from sign-in to hang-up, with path, ladder and plots', videoCall],
+	['a group that is begun, and entered by its link', groupCall],
 	['by keyboard alone', keyboard],
 	['no violation that axe finds, nothing too wide: light, dark, large, small', accessible],
 	['names are inert, secrets stay in the tab', inert],

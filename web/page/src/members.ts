@@ -28,6 +28,7 @@ export class Members {
 			this.#show();
 		});
 		call.on('isMutedChanged', () => this.#show());
+		at('copy-link').dataset['group'] = call.info.groupId;
 		at('copy-link').onclick = () => copy(`${location.origin}/#group=${call.info.groupId ?? ''}`, at('copy-link'));
 		this.#show();
 	}
@@ -39,8 +40,8 @@ export class Members {
 
 	#show(): void {
 		const others = this.call.remoteParticipants.map((one) => ({ name: one.displayName ?? 'Somebody', isMuted: one.isMuted }));
-		const rows = [{ name: `${this.myName} (you)`, isMuted: this.call.isMuted }, ...others];
-		at('member-list').replaceChildren(...rows.map(({ name, isMuted }) => make('li', {},
-			make('span', { className: 'portrait', ariaHidden: 'true' }, initials(name)), make('span', {}, name, isMuted ? ' · muted' : ''))));
+		const row = (name: string, isMuted: boolean, more = ''): HTMLLIElement => make('li', {},
+			make('span', { className: 'portrait', ariaHidden: 'true' }, initials(name)), make('span', {}, name, more, isMuted ? ' · muted' : ''));
+		at('member-list').replaceChildren(row(this.myName, this.call.isMuted, ' (you)'), ...others.map(({ name, isMuted }) => row(name, isMuted)));
 	}
 }
