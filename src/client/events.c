@@ -82,8 +82,8 @@ static void on_ended(struct client_call *call, const json_t *data)
 {
 	const char *reason = text_of(data, "reason");
 
-	if (call->group && call->state != CALL_ENDED &&
-		int_of(data, "subcode") == PROCESSOR_LOST && client_call_rejoin(call))
+	if (call->group && call->state != CALL_ENDED && int_of(data, "subcode") == PROCESSOR_LOST &&
+		client_call_rejoin(call))
 		return;
 	client_call_end(
 		call, int_of(data, "code"), int_of(data, "subcode"), reason ? reason : "", false);
