@@ -38,7 +38,7 @@
 #define ICE_KEEPALIVE_US (10 * CF_US_PER_S)     /* valid pairs in reserve, STUN mappings */
 #define ICE_ASK_PAUSE_US (500 * CF_US_PER_MS)   /* between two questions to a STUN server */
 #define ICE_RETRY_US (1 * CF_US_PER_S)          /* a failed pair worth a change; doubling ... */
-#define ICE_RETRY_MAX_US (15 * CF_US_PER_S)     /* ... up to this, for as long as the call lives */
+#define ICE_RETRY_MAX_US (10 * CF_US_PER_S)     /* ... up to this, for as long as the call lives */
 #define ICE_RETRY_FOR_US (300 * CF_US_PER_MS)
 /* Media comes every 20 ms. A pair that was lively and is quiet for so long is asked at once; one
  * that is rightly quiet (hold) at times. */
