@@ -17,9 +17,11 @@ struct media_role {
 
 /* What the domain of calls asks */
 
-static int join(const char *call_id, const char *leg_id, const char *sdp, void *arg)
+static int join(
+	const char *call_id, const char *leg_id, uint32_t source, const char *sdp, void *arg)
 {
-	return cf_processor_join(((struct media_role *)arg)->processor, call_id, leg_id, sdp);
+	return cf_processor_join(
+		((struct media_role *)arg)->processor, call_id, leg_id, source, sdp);
 }
 
 static void offer(const char *call_id, const char *leg_id, const char *sdp, void *arg)

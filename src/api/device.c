@@ -552,6 +552,7 @@ static json_t *participants_json(const struct cf_call_event *event)
 		json_object_set_new(item, "endpointId", json_string(p->endpoint_id));
 		json_object_set_new(item, "state", json_string(p->state));
 		json_object_set_new(item, "isMuted", json_boolean(p->muted));
+		json_object_set_new(item, "audioSource", json_integer(p->source));
 		json_array_append_new(list, item);
 	}
 	return json_pack("{s:s,s:i,s:o}", "callId", event->call_id, "sequence", (int)event->roster,

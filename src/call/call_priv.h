@@ -66,6 +66,7 @@ struct cf_leg {
 	size_t n_candidates;             /* since its last offer or answer */
 	uint64_t recorded_us;
 	int64_t start_wall_ms; /* media may flow since then, 0: not yet */
+	uint32_t source;       /* in a group: its name in what the others hear */
 	bool busy;             /* declined as busy */
 	bool muted;            /* as it says itself; in a group */
 	char id[CF_CALL_ID_MAX];

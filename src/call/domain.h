@@ -122,6 +122,7 @@ struct cf_call_participant_view {
 	const char *endpoint_id;  /* of the device that speaks, or NULL */
 	const char *state;        /* "calling", "ringing", "connected", "disconnected" */
 	bool muted;               /* by its own word; in a group */
+	uint32_t source; /* in a group: the contributing source (CSRC) of what is heard of it */
 };
 
 /* Everything in it is borrowed until the sink returns. Fields that a type lacks are NULL or 0. */
@@ -196,8 +197,10 @@ struct cf_call_ports {
  * verbs, and call none: what follows comes back by cf_call_media_answered() and
  * cf_call_media_lost(). */
 struct cf_call_media {
-	/* A device comes with its offer: 0; CF_ELIMIT (no room now), CF_ENOMEM. */
-	int (*join)(const char *call_id, const char *leg_id, const char *sdp, void *arg);
+	/* A device comes with its offer; source names it in what the others hear (CSRC): 0;
+	 * CF_ELIMIT (no room now), CF_ENOMEM. */
+	int (*join)(const char *call_id, const char *leg_id, uint32_t source, const char *sdp,
+		void *arg);
 	void (*offer)(const char *call_id, const char *leg_id, const char *sdp, void *arg);
 	void (*leave)(const char *call_id, const char *leg_id, void *arg);
 	void *arg;

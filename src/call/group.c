@@ -59,7 +59,8 @@ static struct cf_call_participant_view view_of(const struct cf_leg *leg)
 		.display_name = leg->participant->display_name,
 		.endpoint_id = leg->endpoint_id,
 		.state = leg->state == CF_LEG_ACTIVE ? "connected" : "disconnected",
-		.muted = leg->muted};
+		.muted = leg->muted,
+		.source = leg->source};
 }
 
 int cf_group_tell(struct cf_list *events, const struct cf_call *call, const struct cf_leg *except,
@@ -270,6 +271,24 @@ static struct cf_participant *participant_get(
 	return p;
 }
 
+/* A number that no other member has. */
+static uint32_t new_source(const struct cf_call *call)
+{
+	uint32_t source;
+	bool taken;
+
+	do {
+		source = cf_rand_u32();
+		taken = source == 0;
+		CF_LIST_FOR(p, &call->participants)
+		{
+			CF_LIST_FOR(it, &cf_participant_of(p)->legs)
+			taken |= cf_leg_of(it)->source == source;
+		}
+	} while (taken);
+	return source;
+}
+
 /* The leg, and all that can fail about it. */
 static int member_add(struct cf_call_domain *domain, struct cf_call *call,
 	struct cf_call_endpoint *endpoint, const struct cf_call_start *start,
@@ -282,6 +301,7 @@ static int member_add(struct cf_call_domain *domain, struct cf_call *call,
 
 	if (!leg)
 		return CF_ENOMEM;
+	leg->source = new_source(call);
 	participant->active = leg;
 	endpoint->n_calls++;
 	call->n_members++;
@@ -289,7 +309,8 @@ static int member_add(struct cf_call_domain *domain, struct cf_call *call,
 	if (err == 0)
 		err = tell_all_to(events, call, leg);
 	if (err == 0)
-		err = domain->media.join(call->id, leg->id, start->sdp, domain->media.arg);
+		err = domain->media.join(
+			call->id, leg->id, leg->source, start->sdp, domain->media.arg);
 	if (err < 0)
 		member_free(leg);
 	*ret_leg = leg;

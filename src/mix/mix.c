@@ -2,6 +2,7 @@
 #include "mix/mix.h"
 
 #include "base/mem.h"
+#include "base/wire.h"
 #include "media/level.h"
 #include "mix/mix_priv.h"
 
@@ -225,9 +226,31 @@ static void add_up(struct cf_mix *mix)
 	}
 }
 
+/* Those who talk and are mixed. */
+static void name_sources(struct cf_mix *mix)
+{
+	mix->n_sources = 0;
+	for (unsigned i = 0; i < mix->n_speakers && mix->n_sources < CF_MIX_MAX_SOURCES; i++)
+		if (mix->speakers[i]->voice && mix->speakers[i]->opts.source)
+			mix->sources[mix->n_sources++] = mix->speakers[i];
+}
+
+/* Their names, but the member's own; 4 bytes each. Their length. */
+static size_t write_sources(const struct cf_mix_member *m, uint8_t p[static 4 * CF_MIX_MAX_SOURCES])
+{
+	struct cf_wire_writer w;
+
+	cf_wire_writer_init(&w, p, 4 * (size_t)CF_MIX_MAX_SOURCES);
+	for (unsigned i = 0; i < m->mix->n_sources; i++)
+		if (m->mix->sources[i] != m)
+			cf_wire_write_u32(&w, m->mix->sources[i]->opts.source);
+	return w.len;
+}
+
 static int write_packet(struct cf_mix_member *m, const struct cf_mix_stream *s, uint64_t now_us,
 	uint8_t p[static CF_MIX_MAX_PACKET])
 {
+	uint8_t sources[4 * CF_MIX_MAX_SOURCES];
 	uint8_t level = (uint8_t)((s->level < VOICE_LEVEL ? 0x80 : 0) | s->level);
 	struct cf_rtp_ext_item items[2] = {{m->opts.level_ext_id, {&level, 1}},
 		{m->mid[0] ? m->opts.mid_ext_id : 0, cf_view_str(m->mid)}};
@@ -235,6 +258,7 @@ static int write_packet(struct cf_mix_member *m, const struct cf_mix_stream *s, 
 	struct cf_rtp_packet packet = {.marker = !m->sent,
 		.payload_type = m->opts.opus_pt,
 		.ts = m->ts,
+		.csrcs = {sources, write_sources(m, sources)},
 		.payload = {s->payload, s->len}};
 
 	return cf_rtp_sender_write(&m->rtp, &packet, items, 2, m->ts, now_us, p, CF_MIX_MAX_PACKET);
@@ -290,6 +314,7 @@ void cf_mix_run(struct cf_mix *mix, uint64_t now_us, cf_mix_emit_fn *emit, void 
 	cf_mix_choose(mix);
 	cf_mix_order(mix);
 	add_up(mix);
+	name_sources(mix);
 	if (mix->stats.ticks % LOSS_TICKS == 0)
 		follow_losses(mix);
 	cf_mix_streams_assign(mix);

@@ -24,6 +24,7 @@ struct cf_mix_member;
 #define CF_MIX_MAX_TALKERS 32
 #define CF_MIX_MAX_MEMBERS 1000
 #define CF_MIX_MAX_MID 16
+#define CF_MIX_MAX_SOURCES 15  /* that a packet can name (RFC 3550 section 5.1) */
 #define CF_MIX_MAX_PACKET 1400 /* that emit is given */
 
 struct cf_mix_opts {
@@ -39,6 +40,8 @@ struct cf_mix_member_opts {
 	uint8_t recv_opus_pt;      /* default 111 */
 	uint8_t recv_dtmf_pt;      /* 0: none */
 	uint8_t recv_level_ext_id; /* RFC 6464; 0: none, then levels are found by decoding */
+	uint32_t source; /* its name among the contributing sources (CSRC, RFC 3550 section 7.1) of
+			  * what the others get; 0: none */
 	/* what goes to it */
 	uint32_t ssrc;
 	uint16_t seq_seed;    /* random */

@@ -91,6 +91,8 @@ struct cf_mix {
 	unsigned n_shared;  /* who listen to it */
 	unsigned n_streams; /* that exist */
 	struct cf_mix_stream *streams[CF_MIX_MAX_STREAMS];
+	unsigned n_sources; /* who is heard in this tick, the dominant one first */
+	struct cf_mix_member *sources[CF_MIX_MAX_SOURCES];
 	unsigned n_speakers;
 	struct cf_mix_member *speakers[CF_MIX_MAX_TALKERS];
 };

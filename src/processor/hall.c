@@ -21,6 +21,7 @@ struct message {
 		struct cf_processor_word word;
 	};
 	char *sdp; /* owned */
+	uint32_t source;
 	char call_id[CF_UUID_TEXT_MAX];
 	char leg_id[CF_UUID_TEXT_MAX];
 };
@@ -99,7 +100,7 @@ static void do_join(const struct message *message)
 
 	if (!group)
 		return;
-	member_join(group, message->leg_id, message->sdp);
+	member_join(group, message->leg_id, message->source, message->sdp);
 	group_release(group);
 }
 
@@ -126,7 +127,7 @@ static void run_ask(void *arg)
 }
 
 int cf_processor_hall_ask(struct cf_processor_hall *hall, enum cf_processor_ask ask,
-	const char *call_id, const char *leg_id, const char *sdp)
+	const char *call_id, const char *leg_id, uint32_t source, const char *sdp)
 {
 	struct message *message = message_new(hall, call_id, leg_id, sdp);
 	int err;
@@ -134,6 +135,7 @@ int cf_processor_hall_ask(struct cf_processor_hall *hall, enum cf_processor_ask 
 	if (!message)
 		return CF_ENOMEM;
 	message->ask = ask;
+	message->source = source;
 	err = cf_loop_post(hall->loop, run_ask, message_free, message);
 	if (err < 0)
 		message_free(message);

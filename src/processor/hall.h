@@ -49,8 +49,9 @@ CF_MUST_CHECK int cf_processor_hall_new(
 /** Waits for the worker to let go of everything. No word follows. NULL is fine. Returns NULL. */
 struct cf_processor_hall *cf_processor_hall_free(struct cf_processor_hall *hall);
 
-/** Posts to the worker (copies). 0; CF_ENOMEM, CF_ELIMIT (mailbox full). */
+/** Posts to the worker (copies). source: of a leg that joins. 0; CF_ENOMEM, CF_ELIMIT (mailbox
+ * full). */
 CF_MUST_CHECK int cf_processor_hall_ask(struct cf_processor_hall *hall, enum cf_processor_ask ask,
-	const char *call_id, const char *leg_id, const char *sdp);
+	const char *call_id, const char *leg_id, uint32_t source, const char *sdp);
 
 #endif

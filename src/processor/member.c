@@ -321,6 +321,7 @@ static int make_mix(struct member *member)
 	opts.mid_ext_id = agreed->send_ext_mid;
 	copy_text(mid, sizeof(mid), agreed->remote->mid);
 	opts.mid = mid;
+	opts.source = member->source;
 	opts.ssrc = member->ssrc;
 	opts.seq_seed = (uint16_t)cf_rand_u32();
 	opts.ts_seed = cf_rand_u32();
@@ -361,7 +362,7 @@ static struct member *member_new(struct group *group, const char *leg_id)
 	return member;
 }
 
-void member_join(struct group *group, const char *leg_id, const char *sdp)
+void member_join(struct group *group, const char *leg_id, uint32_t source, const char *sdp)
 {
 	struct member *member = member_new(group, leg_id);
 	CF_AUTOFREE char *answer = NULL;
@@ -369,6 +370,7 @@ void member_join(struct group *group, const char *leg_id, const char *sdp)
 
 	if (!member)
 		return; /* the device finds that it gets no answer */
+	member->source = source;
 	err = make_agent(member);
 	if (err == 0)
 		err = take_offer(member, sdp);

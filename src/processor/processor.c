@@ -152,8 +152,8 @@ static struct leg *leg_new(struct cf_processor *processor, const char *call_id, 
 	return NULL;
 }
 
-int cf_processor_join(
-	struct cf_processor *processor, const char *call_id, const char *leg_id, const char *sdp)
+int cf_processor_join(struct cf_processor *processor, const char *call_id, const char *leg_id,
+	uint32_t source, const char *sdp)
 {
 	struct leg *leg;
 	int err;
@@ -164,7 +164,7 @@ int cf_processor_join(
 	if (!leg)
 		return CF_ENOMEM;
 	err = cf_processor_hall_ask(
-		processor->halls[leg->call->hall], CF_PROCESSOR_JOIN, call_id, leg_id, sdp);
+		processor->halls[leg->call->hall], CF_PROCESSOR_JOIN, call_id, leg_id, source, sdp);
 	if (err < 0)
 		forget(processor, leg);
 	return err;
@@ -177,7 +177,7 @@ void cf_processor_offer(
 
 	if (leg)
 		(void)!cf_processor_hall_ask(processor->halls[leg->call->hall], CF_PROCESSOR_OFFER,
-			call_id, leg_id, sdp);
+			call_id, leg_id, 0, sdp);
 }
 
 void cf_processor_leave(struct cf_processor *processor, const char *call_id, const char *leg_id)
@@ -188,7 +188,7 @@ void cf_processor_leave(struct cf_processor *processor, const char *call_id, con
 		return;
 	/* Without memory its media falls silent and ends by itself. */
 	(void)!cf_processor_hall_ask(
-		processor->halls[leg->call->hall], CF_PROCESSOR_LEAVE, call_id, leg_id, NULL);
+		processor->halls[leg->call->hall], CF_PROCESSOR_LEAVE, call_id, leg_id, 0, NULL);
 	forget(processor, leg);
 }
 

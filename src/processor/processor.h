@@ -66,9 +66,10 @@ CF_MUST_CHECK int cf_processor_new(
 /** Ends all legs without a word and waits for the workers to let go of them. Returns NULL. */
 struct cf_processor *cf_processor_free(struct cf_processor *processor);
 
-/** A leg comes in with its offer (copied). 0; CF_ELIMIT: the node is full; CF_ENOMEM. */
-CF_MUST_CHECK int cf_processor_join(
-	struct cf_processor *processor, const char *call_id, const char *leg_id, const char *sdp);
+/** A leg comes in with its offer (copied). source: what names it in the packets of the others
+ * (CSRC). 0; CF_ELIMIT: the node is full; CF_ENOMEM. */
+CF_MUST_CHECK int cf_processor_join(struct cf_processor *processor, const char *call_id,
+	const char *leg_id, uint32_t source, const char *sdp);
 
 /** A later offer of it. One that is unknown is passed over. */
 void cf_processor_offer(

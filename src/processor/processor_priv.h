@@ -91,6 +91,7 @@ struct member {
 	uint64_t lose_us; /* what it waits for has to have come by then; CF_TIME_NEVER */
 	uint64_t session_id, version;
 	uint32_t ssrc;
+	uint32_t source;
 	struct cf_timer timer;
 	char cname[CNAME_LEN + 1];
 	char id[CF_UUID_TEXT_MAX];
@@ -121,7 +122,7 @@ void group_disconnected(struct member *member);
 /* ---- member.c ---- */
 
 /** A new leg with its first offer: answers, or says that it cannot. */
-void member_join(struct group *group, const char *leg_id, const char *sdp);
+void member_join(struct group *group, const char *leg_id, uint32_t source, const char *sdp);
 /** A later offer. */
 void member_offer(struct member *member, const char *sdp);
 /** Lets go of it; says nothing. */

@@ -2,6 +2,8 @@
 #include "harness/group.h"
 
 #include "harness/harness.h"
+
+#include "base/wire.h"
 #include "rtp/packet.h"
 
 #include <math.h>
@@ -21,6 +23,7 @@ static void join(struct cf_test_group *g, struct cf_test_caller *c, size_t i)
 
 	cf_mix_member_opts_defaults(&mo);
 	mo.recv_level_ext_id = g->no_level ? 0 : CF_TEST_LEVEL_ID;
+	mo.source = CF_TEST_SOURCE(i);
 	mo.ssrc = 0x5000 + (uint32_t)i;
 	mo.seq_seed = (uint16_t)(0x7ff0 + i);
 	mo.ts_seed = 0xffff0000u + (uint32_t)i;
@@ -161,6 +164,9 @@ static void take(void *owner, const uint8_t *p, size_t len, void *arg)
 	c->seq = packet.seq;
 	c->ts = packet.ts;
 	c->len = len;
+	c->n_sources = packet.csrcs.len / 4;
+	for (size_t i = 0; i < c->n_sources; i++)
+		c->sources[i] = cf_wire_get_u32(packet.csrcs.p + 4 * i);
 	if (c->direct)
 		cf_opus_decode(c->direct, packet.payload, c->out + c->n_out, CF_OPUS_FRAME);
 	else if (!c->deaf)

@@ -11,6 +11,7 @@
 #define CF_TEST_START ((uint64_t)90000000)
 #define CF_TEST_LEVEL_ID 1
 #define CF_TEST_FLIGHTS 16
+#define CF_TEST_SOURCE(i) (7000 + (uint32_t)(i)) /* of the i-th caller */
 
 struct cf_test_flight {
 	uint64_t at;
@@ -37,6 +38,8 @@ struct cf_test_caller {
 	uint64_t at; /* samples of the group */
 	uint8_t level;
 	size_t len;       /* of the last packet, whole */
+	size_t n_sources; /* that it names */
+	uint32_t sources[CF_MIX_MAX_SOURCES];
 	int16_t *out;     /* what it has heard */
 	size_t n_out;     /* samples */
 	size_t n_flights; /* on the way to the mixer */

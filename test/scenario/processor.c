@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/wire.h"
 #include "loop/thread.h"
 #include "media/level.h"
 #include "media/receiver.h"
@@ -42,6 +43,8 @@ struct member {
 	struct cf_media_receiver *receiver;
 	enum cf_peer_state state;
 	uint8_t loudest; /* -dBov of what was heard since it was set to 127 */
+	uint32_t source;
+	uint32_t named; /* source that the packets heard named last; 0: none */
 };
 
 static struct world {
@@ -183,6 +186,8 @@ static void peer_rtp(uint8_t *p, size_t n, uint64_t now_us, void *arg)
 	struct cf_rtp_packet packet;
 
 	assert_int_equal(cf_rtp_packet_parse(&packet, p, n), 0);
+	if (packet.csrcs.len >= 4)
+		m->named = cf_wire_get_u32(packet.csrcs.p);
 	if (m->receiver)
 		cf_media_receiver_put(m->receiver, &packet, now_us);
 }
@@ -216,6 +221,7 @@ static struct member *member_new(void)
 
 	assert_int_equal(cf_addr_parse(&host, "127.0.0.1", 0), 0);
 	cf_rand_uuid(m->id);
+	m->source = 1000 + (uint32_t)w.n_members;
 	cf_session_init(&m->session, w.identity);
 	m->peer = cf_peer_new(&options);
 	assert_non_null(m->peer);
@@ -269,7 +275,7 @@ static struct member *enter(const char *call_id)
 	struct member *m = member_new();
 	char *offer = offer_of(m);
 
-	assert_int_equal(cf_processor_join(w.processor, call_id, m->id, offer), 0);
+	assert_int_equal(cf_processor_join(w.processor, call_id, m->id, m->source, offer), 0);
 	cf_free(offer);
 	wait_for(&m->said.n_answers, 1);
 	take_answer(m);
@@ -315,7 +321,7 @@ static void talk(const struct member *talker, size_t frames)
 	uint64_t due_us = cf_clock_us();
 
 	for (size_t i = 0; i < w.n_members; i++)
-		w.members[i].loudest = 127;
+		w.members[i].loudest = 127, w.members[i].named = 0;
 	for (size_t at = 0; at < frames; at++) {
 		frame(talker, at);
 		for (due_us += 20000; cf_clock_us() < due_us;)
@@ -342,6 +348,8 @@ static void each_hears_the_others(void **state)
 	assert_true(b->loudest < LOUD);
 	assert_true(a->loudest > SILENT);
 	assert_true(c->loudest > SILENT);
+	assert_int_equal(b->named, a->source);
+	assert_int_equal(a->named + c->named, 0);
 	talk(NULL, 40); /* what is under way is heard out */
 	talk(b, 60);
 	assert_true(a->loudest < LOUD);
@@ -361,7 +369,7 @@ static void offers(void **state)
 	char *offer;
 
 	(void)state;
-	assert_int_equal(cf_processor_join(w.processor, CALL_A, m->id, "v=0\r\nnonsense"), 0);
+	assert_int_equal(cf_processor_join(w.processor, CALL_A, m->id, 1, "v=0\r\nnonsense"), 0);
 	wait_for(&m->said.n_refusals, 1);
 	cf_processor_offer(w.processor, CALL_A, m->id, "nobody"); /* forgotten by now */
 	cf_processor_leave(w.processor, CALL_A, m->id);
@@ -405,9 +413,9 @@ static void full(void **state)
 	a = enter(CALL_A);
 	b = member_new();
 	offer = offer_of(b);
-	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, offer), CF_ELIMIT);
+	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, 1, offer), CF_ELIMIT);
 	cf_processor_leave(w.processor, CALL_A, a->id);
-	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, offer), 0);
+	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, 1, offer), 0);
 	wait_for(&b->said.n_answers, 1);
 	cf_free(offer);
 }

@@ -341,6 +341,11 @@ async function inGroup(browser) {
 		equal(await bob.run((id) => window.members().find((one) => one.id === id)?.isMuted, alice.id), false, 'Alice is not muted');
 		equal(await alice.run(() => window.call.info.groupId), group, 'the group');
 		equal(await alice.run(() => window.until('a path', () => window.call.feature(window.sdk.Features.CallPath).path)).then((one) => one.kind), 'media-processor', 'the path');
+		await alice.run((id) => window.until('that the native client speaks', () =>
+			window.call.remoteParticipants.some((one) => one.isSpeaking && one.identifier.communicationUserId === id)), native.id);
+		await bob.run((id) => window.until('who speaks', () =>
+			window.call.feature(window.sdk.Features.DominantSpeakers).dominantSpeakers.speakersList.some((one) => one.communicationUserId === id)), alice.id);
+		equal(await alice.run((id) => window.call.remoteParticipants.find((one) => one.identifier.communicationUserId === id).isSpeaking, bob.id), false, 'who is muted speaks');
 		const { rate, samples } = await alice.run(() => window.record(7)), file = path.join(folder, 'group-alice.wav');
 		fs.writeFileSync(file, wav(Int16Array.from(samples), rate));
 		await alice.run(() => window.call.hangUp());

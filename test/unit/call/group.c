@@ -47,9 +47,11 @@ static const char *enter(struct cf_call_endpoint *endpoint, size_t n_before)
 		assert_int_equal(s->n_people, 1);
 		assert_string_equal(s->person, cf_call_endpoint_raw_id(endpoint));
 		assert_string_equal(s->state, "connected");
+		assert_int_equal(s->source, w.source);
 	}
 	s = world_expect(&w, endpoint, CF_CALL_EV_PARTICIPANTS);
 	assert_int_equal(s->n_people, n_before + 1);
+	assert_int_not_equal(w.source, 0);
 	assert_int_equal(s->roster, w.seen[w.n_taken - (n_before ? 2 : 1)].roster);
 	cf_call_media_answered(w.domain, id, last_asked()->leg, "answer", w.now);
 	s = world_expect(&w, endpoint, CF_CALL_EV_ACCEPTED);

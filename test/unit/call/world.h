@@ -33,6 +33,7 @@ struct seen {
 	char person[CF_CALL_RAWID_MAX]; /* the last one */
 	char state[16];
 	bool muted;
+	uint32_t source;
 	uint32_t roster;
 	char kind[CF_CALL_NOTIFICATION_KIND_MAX + 1];
 };
@@ -62,6 +63,7 @@ struct world {
 	struct asked asked[WORLD_EVENTS];
 	size_t n_asked;
 	int media_err;
+	uint32_t source; /* of the last one that joined */
 };
 
 static inline struct asked *world_asked(struct world *w, const char *what, const char *leg_id)
@@ -75,13 +77,14 @@ static inline struct asked *world_asked(struct world *w, const char *what, const
 }
 
 static inline int world_media_join(
-	const char *call_id, const char *leg_id, const char *sdp, void *arg)
+	const char *call_id, const char *leg_id, uint32_t source, const char *sdp, void *arg)
 {
 	struct world *w = arg;
 
 	(void)call_id;
 	if (w->media_err < 0)
 		return w->media_err;
+	w->source = source;
 	snprintf(world_asked(w, "join", leg_id)->sdp, sizeof(w->asked->sdp), "%s", sdp);
 	return 0;
 }
@@ -186,6 +189,7 @@ static inline void world_sink(
 		snprintf(s->person, sizeof(s->person), "%s", last->raw_id);
 		snprintf(s->state, sizeof(s->state), "%s", last->state);
 		s->muted = last->muted;
+		s->source = last->source;
 	}
 	if (event->notification.kind)
 		snprintf(s->kind, sizeof(s->kind), "%s", event->notification.kind);

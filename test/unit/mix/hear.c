@@ -70,6 +70,39 @@ static void a_lone_talker_hears_silence(void **state)
 	cf_test_group_done(&g);
 }
 
+static bool names(const struct cf_test_caller *c, size_t whose)
+{
+	for (size_t i = 0; i < c->n_sources; i++)
+		if (c->sources[i] == CF_TEST_SOURCE(whose))
+			return true;
+	return false;
+}
+
+/* RFC 3550 section 7.1: a packet names those who are in it, and never whom it goes to. */
+static void packets_name_who_talks(void **state)
+{
+	struct cf_test_group g;
+
+	(void)state;
+	cf_test_group_init(&g, 4, NULL, 4);
+	g.callers[0].amplitude = 8000;
+	g.callers[1].amplitude = 8000;
+	cf_test_group_run(&g, 1000);
+	assert_int_equal(g.callers[2].n_sources, 2);
+	assert_true(names(&g.callers[2], 0) && names(&g.callers[2], 1));
+	assert_int_equal(g.callers[0].n_sources, 1);
+	assert_true(names(&g.callers[0], 1));
+	assert_true(names(&g.callers[1], 0));
+	g.callers[0].amplitude = 0;
+	cf_test_group_run(&g, 2000);
+	assert_int_equal(g.callers[2].n_sources, 1);
+	assert_true(names(&g.callers[2], 1));
+	cf_test_group_leave(&g, 1);
+	cf_test_group_run(&g, 500);
+	assert_int_equal(g.callers[2].n_sources, 0);
+	cf_test_group_done(&g);
+}
+
 static void quiet_and_loud_come_near(void **state)
 {
 	struct cf_test_group g;
@@ -241,6 +274,7 @@ int main(void)
 		cmocka_unit_test(everyone_hears_the_others),
 		cmocka_unit_test(only_talkers_cost),
 		cmocka_unit_test(a_lone_talker_hears_silence),
+		cmocka_unit_test(packets_name_who_talks),
 		cmocka_unit_test(quiet_and_loud_come_near),
 		cmocka_unit_test(eight_loud_ones_do_not_clip),
 		cmocka_unit_test(losses_are_concealed),

@@ -23,7 +23,7 @@ export class Members {
 			return;
 		call.on('remoteParticipantsUpdated', ({ added }) => {
 			for (const one of added)
-				for (const event of ['isMutedChanged', 'displayNameChanged'] as const)
+				for (const event of ['isMutedChanged', 'displayNameChanged', 'isSpeakingChanged'] as const)
 					one.on(event, () => this.#show());
 			this.#show();
 		});
@@ -39,9 +39,9 @@ export class Members {
 	}
 
 	#show(): void {
-		const others = this.call.remoteParticipants.map((one) => ({ name: one.displayName ?? 'Somebody', isMuted: one.isMuted }));
-		const row = (name: string, isMuted: boolean, more = ''): HTMLLIElement => make('li', {},
+		const others = this.call.remoteParticipants.map((one) => ({ name: one.displayName ?? 'Somebody', isMuted: one.isMuted, isSpeaking: one.isSpeaking }));
+		const row = (name: string, isMuted: boolean, more = '', isSpeaking = false): HTMLLIElement => make('li', { className: isSpeaking ? 'speaking' : '' },
 			make('span', { className: 'portrait', ariaHidden: 'true' }, initials(name)), make('span', {}, name, more, isMuted ? ' · muted' : ''));
-		at('member-list').replaceChildren(row(this.myName, this.call.isMuted, ' (you)'), ...others.map(({ name, isMuted }) => row(name, isMuted)));
+		at('member-list').replaceChildren(row(this.myName, this.call.isMuted, ' (you)'), ...others.map(({ name, isMuted, isSpeaking }) => row(name, isMuted, '', isSpeaking)));
 	}
 }

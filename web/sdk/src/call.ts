@@ -13,7 +13,7 @@ import { PathWatch } from './path-watch.js';
 import { RemoteParticipant } from './remote-participant.js';
 import { Roster } from './roster.js';
 import { Speaker } from './speaker.js';
-import { listen } from './speaking.js';
+import { listen, listenToMix } from './speaking.js';
 import type { Schemas } from './service.js';
 import type { AcceptCallOptions, CallDirection, CallEndReason, CallerInfo, CallInfo, CallState, CommunicationIdentifier,
 	CommunicationIdentifierKind, DtmfTone, HangUpOptions, ParticipantRole, StartCallOptions } from './types.js';
@@ -585,8 +585,10 @@ export class Call extends Emitter<CallEvents> {
 			if (this.#isMuted)
 				this.#tellState();
 			const receiver = this.#peer?.transceiver('audio')?.receiver;
+			this.#stopListening?.();
 			if (receiver)
-				this.#stopListening = listen(receiver, (is) => this.#other?.updateSpeaking(is));
+				this.#stopListening = this.isGroup ? listenToMix(receiver, (sources) => this.#roster.speaking(sources))
+					: listen(receiver, (is) => this.#other?.updateSpeaking(is));
 		}
 		this.emit('connectionChanged', state);
 	}

@@ -23,7 +23,7 @@ const shape = (members: Record<string, Check>): Check => (value) =>
 	isRecord(value) && Object.entries(members).every(([name, check]) => check(value[name]));
 
 const isPerson = shape({ rawId: isText, displayName: optional(isText), endpointId: optional(isText) });
-const isMember = shape({ rawId: isText, displayName: optional(isText), endpointId: isText, isMuted: isFlag,
+const isMember = shape({ rawId: isText, displayName: optional(isText), endpointId: isText, isMuted: isFlag, audioSource: isNumber,
 	state: (value) => value === 'connected' || value === 'disconnected' });
 const MEMBERS_MAX = 2000;
 const isEnd = { callId: isText, code: isNumber, subcode: isNumber, reason: isText };

@@ -8,11 +8,18 @@ type Member = Schemas['EventParticipantsUpdated']['participants'][number];
 /** The members of a group call but oneself: one for each device. */
 export class Roster {
 	readonly #byEndpoint = new Map<string, RemoteParticipant>();
+	readonly #sources = new Map<RemoteParticipant, number>();
 
 	get list(): RemoteParticipant[] { return [...this.#byEndpoint.values()]; }
 
 	of(endpointId: string | undefined): RemoteParticipant | undefined {
 		return endpointId === undefined ? undefined : this.#byEndpoint.get(endpointId);
+	}
+
+	/** Who is heard now, by their sources in the mix. */
+	speaking(sources: ReadonlySet<number>): void {
+		for (const [one, source] of this.#sources)
+			one.updateSpeaking(sources.has(source));
 	}
 
 	/** Who has come, and who has left. */
@@ -25,6 +32,7 @@ export class Roster {
 			if (member.state === 'connected') {
 				const one = known ?? new RemoteParticipant(fromRawId(member.rawId), member.displayName);
 				this.#byEndpoint.set(member.endpointId, one);
+				this.#sources.set(one, member.audioSource);
 				one.updateDisplayName(member.displayName);
 				one.updateMuted(member.isMuted);
 				one.updateState('Connected');
@@ -32,6 +40,8 @@ export class Roster {
 					added.push(one);
 			} else if (known) {
 				this.#byEndpoint.delete(member.endpointId);
+				this.#sources.delete(known);
+				known.updateSpeaking(false);
 				known.updateState('Disconnected', { code: 0, subCode: 0, message: 'left the call' });
 				removed.push(known);
 			}

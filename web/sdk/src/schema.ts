@@ -765,6 +765,8 @@ export interface components {
                 state: "connected" | "disconnected";
                 /** @description By its own word */
                 isMuted: boolean;
+                /** @description The contributing source (CSRC, RFC 3550 section 5.1) that the media processor names in packets in which this device is heard */
+                audioSource: number;
             }[];
         };
         /** @description Four fifths of a relay budget are used; a relayed call ends when it is used up. Once in a period. */

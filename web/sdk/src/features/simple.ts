@@ -2,6 +2,7 @@
 import type { CallClient } from '../call-client.js';
 import type { Call } from '../call.js';
 import { Emitter, type PropertyChangedEvent } from '../emitter.js';
+import type { RemoteParticipant } from '../remote-participant.js';
 import type { CommunicationIdentifierKind } from '../types.js';
 import type { Feature } from './feature.js';
 
@@ -11,18 +12,33 @@ export interface DominantSpeakersInfo { speakersList: CommunicationIdentifierKin
 export class DominantSpeakersFeature extends Emitter<{ dominantSpeakersChanged: PropertyChangedEvent }> implements Feature {
 	readonly name = 'DominantSpeakers';
 	#info: DominantSpeakersInfo = { speakersList: [], timestamp: new Date() };
+	readonly #followed = new WeakSet<RemoteParticipant>();
 
 	/** @internal */
 	constructor(call: Call) {
 		super();
-		for (const participant of call.remoteParticipants)
-			participant.on('isSpeakingChanged', () => {
-				if (!participant.isSpeaking)
-					return;
-				const others = this.#info.speakersList.filter((one) => one !== participant.identifier);
-				this.#info = { speakersList: [participant.identifier, ...others], timestamp: new Date() };
-				this.emit('dominantSpeakersChanged');
-			});
+		this.#info.speakersList = call.remoteParticipants.filter((one) => one.isSpeaking).map((one) => one.identifier);
+		call.remoteParticipants.forEach((one) => this.#follow(one));
+		call.on('remoteParticipantsUpdated', ({ added, removed }) => {
+			added.forEach((one) => this.#follow(one));
+			if (removed.some((one) => this.#info.speakersList.includes(one.identifier)))
+				this.#set(this.#info.speakersList.filter((speaker) => removed.every((one) => one.identifier !== speaker)));
+		});
+	}
+
+	#follow(participant: RemoteParticipant): void {
+		if (this.#followed.has(participant))
+			return;
+		this.#followed.add(participant);
+		participant.on('isSpeakingChanged', () => {
+			if (participant.isSpeaking)
+				this.#set([participant.identifier, ...this.#info.speakersList.filter((one) => one !== participant.identifier)]);
+		});
+	}
+
+	#set(speakersList: CommunicationIdentifierKind[]): void {
+		this.#info = { speakersList, timestamp: new Date() };
+		this.emit('dominantSpeakersChanged');
 	}
 
 	get dominantSpeakers(): DominantSpeakersInfo { return this.#info; }
