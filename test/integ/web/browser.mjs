@@ -41,15 +41,19 @@ export async function openFirefox() {
 	return { browser: { newPage: () => browser.newPage(), pages: () => [] }, close: () => browser.close() };
 }
 
-// Opens a page; a network that has just been made may still change under the browser.
+// Opens a page; a network that has just been made may still change under the browser, which then loses the page or a part of it.
 export async function goTo(page, url) {
-	await page.goto(url).catch(async (error) => {
-		if (!error.message.includes('ERR_NETWORK_CHANGED'))
-			throw error;
+	let changed;
+	page.on('requestfailed', (request) => { changed ||= request.failure()?.errorText.includes('ERR_NETWORK_CHANGED'); });
+	for (let tries = 1; ; tries++) {
+		changed = false;
+		const error = await page.goto(url).catch((e) => e);
+		if (!changed && !(error instanceof Error))
+			return page;
+		if (!changed && !error.message.includes('ERR_NETWORK_CHANGED') || tries === 5)
+			throw error instanceof Error ? error : new Error('the network goes on changing');
 		await new Promise((resolve) => { setTimeout(resolve, 500); });
-		await page.goto(url);
-	});
-	return page;
+	}
 }
 
 // Runs [name, function] each, those whose name has `wanted` in it; what a function gives is shown. The exit code.

@@ -20,7 +20,7 @@ async function open(browser, size) {
 }
 
 async function signIn(page, name) {
-	await page.fill('#name', name);
+	await page.fill('#name', name).catch((error) => { throw new Error(`${error.message}\nconsole: ${page.errors.join(' | ')}`); });
 	await page.click('#sign-in-form button');
 	await page.waitForSelector('#lobby:not([hidden])');
 	return page;
