@@ -54,6 +54,7 @@ static void on_connected(
 		cf_addr_text(remote, text));
 	(void)!cf_call_trace_add(cf_api_domain(role->api), call_id, "media", "connected", detail,
 		cf_api_now(role->api));
+	cf_call_media_connected(cf_api_domain(role->api), call_id, leg_id, cf_api_now(role->api));
 }
 
 static void on_lost(void *owner, const char *call_id, const char *leg_id, bool connected)

@@ -81,51 +81,6 @@ int cf_call_events_commit(struct cf_call_domain *domain, struct cf_list *events,
 
 /* ---- starting ---- */
 
-int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct cf_list *events)
-{
-	struct cf_participant *caller = cf_call_caller(call);
-	struct cf_participant *callee = cf_call_callee(call);
-	struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_INCOMING, call, caller);
-	struct cf_leg *leg;
-	int err;
-
-	if (caller->active->endpoint == endpoint)
-		return 0; /* calling oneself rings one's other devices */
-	leg = cf_leg_new(call, callee, endpoint, CF_LEG_RINGING);
-	if (!leg)
-		return CF_ENOMEM;
-	ev.to_raw_id = callee->raw_id;
-	ev.sdp = call->sdp;
-	ev.sdp_type = "offer";
-	ev.custom_context = call->custom_context;
-	err = cf_call_event_add(events, endpoint, &ev);
-	if (err == 0 && (caller->active->candidates.n > 0 || caller->active->candidates.end)) {
-		ev = cf_call_event_from(CF_CALL_EV_CANDIDATES, call, caller);
-		ev.candidates = caller->active->candidates.v;
-		ev.n_candidates = caller->active->candidates.n;
-		ev.end_of_candidates = caller->active->candidates.end;
-		err = cf_call_event_add(events, endpoint, &ev);
-	}
-	if (err < 0) {
-		leg->state = CF_LEG_GONE;
-		cf_leg_detach(leg);
-	}
-	return err;
-}
-
-static int ring_all(struct cf_call *call, struct cf_call_user *user, struct cf_list *events)
-{
-	int err = 0;
-
-	CF_LIST_FOR(it, &user->endpoints)
-	{
-		if (err == 0)
-			err = cf_call_ring(call,
-				CF_CONTAINER_OF(it, struct cf_call_endpoint, user_link), events);
-	}
-	return err;
-}
-
 static struct cf_call *call_new(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
 	const struct cf_call_start *start, struct cf_call_time now)
 {
@@ -145,43 +100,18 @@ static struct cf_call *call_new(struct cf_call_domain *domain, struct cf_call_en
 	return call;
 }
 
-/* Caller's leg, the callee's user, everyone's ringing: what can fail of a start. */
+/* Caller's leg, everyone's ringing: what can fail of a start. */
 static int call_wire(struct cf_call_domain *domain, struct cf_call *call,
-	struct cf_call_endpoint *caller, struct cf_list *events)
+	struct cf_call_endpoint *caller, struct cf_list *events, struct cf_call_time now)
 {
 	struct cf_participant *p = cf_call_caller(call);
 
 	p->active = cf_leg_new(call, p, caller, CF_LEG_CALLING);
-	call->callee = p->active ? cf_call_user_get(domain, cf_call_callee(call)->raw_id) : NULL;
-	if (!call->callee)
-		return CF_ENOMEM;
-	cf_list_push(&call->callee->ringing, &call->ringing_link);
-	if (ring_all(call, call->callee, events) < 0)
+	if (!p->active || cf_ringing_begin(domain, cf_call_callee(call), p, now.us) < 0 ||
+		cf_ringing_all(cf_call_callee(call), events) < 0)
 		return CF_ENOMEM;
 	return cf_map_insert(&domain->calls, &call->node,
 		cf_hash_bytes(call->id, strlen(call->id), domain->seed));
-}
-
-static bool rings(const struct cf_call *call)
-{
-	CF_LIST_FOR(it, &cf_call_callee(call)->legs)
-	{
-		if (CF_CONTAINER_OF(it, struct cf_leg, link)->state == CF_LEG_RINGING)
-			return true;
-	}
-	return false;
-}
-
-static void trace_ringing(
-	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
-{
-	CF_LIST_FOR(it, &cf_call_callee(call)->legs)
-	{
-		const struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
-
-		if (leg->state == CF_LEG_RINGING)
-			cf_call_trace_ringing(domain, call, leg->endpoint, now);
-	}
 }
 
 int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
@@ -194,6 +124,8 @@ int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller
 
 	if (start->group_id)
 		return cf_group_join(domain, caller, start, now, ret_call_id);
+	if (start->targets)
+		return cf_group_start(domain, caller, start, now, ret_call_id);
 	err = target_valid(start);
 	if (err < 0)
 		return err;
@@ -204,7 +136,7 @@ int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller
 	if (!call)
 		return CF_ENOMEM;
 	cf_list_init(&events);
-	err = call_wire(domain, call, caller, &events);
+	err = call_wire(domain, call, caller, &events, now);
 	if (err < 0) {
 		cf_call_events_drop(&events);
 		cf_call_free(domain, call);
@@ -214,27 +146,16 @@ int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller
 	caller->n_calls++;
 	memcpy(ret_call_id, call->id, CF_CALL_ID_MAX);
 	cf_call_trace_started(domain, call, now);
-	trace_ringing(domain, call, now);
+	cf_ringing_trace(domain, cf_call_callee(call), now);
 	cf_call_deadline_at(domain, now.us + domain->options.setup_timeout_us);
 	cf_call_changed(domain, call);
 	cf_call_events_post(domain, &events);
-	if (!rings(call))
+	if (!cf_rings(cf_call_callee(call)))
 		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_NO_ENDPOINT), now);
 	return 0;
 }
 
 /* ---- accepting ---- */
-
-static void stop_ringing(struct cf_call_domain *domain, struct cf_call *call)
-{
-	struct cf_call_user *user = call->callee;
-
-	if (!user)
-		return;
-	cf_list_remove(&call->ringing_link);
-	call->callee = NULL;
-	cf_call_user_release(domain, user);
-}
 
 static int accept_events(
 	struct cf_call *call, struct cf_leg *leg, const char *sdp, struct cf_list *events)
@@ -254,29 +175,7 @@ static int accept_events(
 		ev.end_of_candidates = leg->candidates.end;
 		err = cf_call_event_add(events, caller->active->endpoint, &ev);
 	}
-	ev = cf_call_event_from(CF_CALL_EV_CANCELLED, call, caller);
-	ev.end = cf_call_end_of(CF_CALL_END_ANSWERED_ELSEWHERE);
-	CF_LIST_FOR(it, &leg->participant->legs)
-	{
-		const struct cf_leg *loser = CF_CONTAINER_OF(it, struct cf_leg, link);
-
-		if (err == 0 && loser != leg && loser->state == CF_LEG_RINGING)
-			err = cf_call_event_add(events, loser->endpoint, &ev);
-	}
-	return err;
-}
-
-static void silence_others(struct cf_participant *callee, const struct cf_leg *winner)
-{
-	CF_LIST_FOR(it, &callee->legs)
-	{
-		struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
-
-		if (leg != winner && leg->state == CF_LEG_RINGING) {
-			leg->state = CF_LEG_GONE;
-			cf_leg_detach(leg);
-		}
-	}
+	return err < 0 ? err : cf_ringing_tell_others(events, leg);
 }
 
 int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
@@ -292,6 +191,8 @@ int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 		return err;
 	if (!sdp || !*sdp || strlen(sdp) > CF_CALL_SDP_MAX)
 		return CF_EINVAL;
+	if (cf_call_is_group(call))
+		return cf_group_accept(domain, leg, sdp, now);
 	if (call->state != CF_CALL_RINGING || leg->state != CF_LEG_RINGING)
 		return CF_ESTATE;
 	name = cf_strdup(endpoint->display_name);
@@ -311,8 +212,8 @@ int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 	leg->participant->display_name = name;
 	cf_call_caller(call)->active->state = CF_LEG_ACTIVE;
 	endpoint->n_calls++;
-	silence_others(leg->participant, leg);
-	stop_ringing(domain, call);
+	cf_ringing_silence_others(leg);
+	cf_ringing_stop(domain, leg->participant);
 	CF_LIST_FOR(it, &call->participants)
 	cf_leg_begin(domain, cf_participant_of(it)->active, now);
 	cf_call_deadline_at(domain, now.us + domain->options.leg_record_us);
@@ -322,23 +223,6 @@ int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 }
 
 /* ---- declining and ending ---- */
-
-/* All devices have said no (or are gone): what the caller is told. */
-static struct cf_call_end refusal(const struct cf_call *call)
-{
-	size_t declined = 0, busy = 0;
-
-	CF_LIST_FOR(it, &cf_call_callee(call)->legs)
-	{
-		const struct cf_leg *leg = CF_CONTAINER_OF(it, struct cf_leg, link);
-
-		declined++;
-		busy += leg->busy;
-	}
-	if (busy > 0 && busy == declined)
-		return cf_call_end_of(CF_CALL_END_BUSY);
-	return cf_call_end_of(declined > 1 ? CF_CALL_END_ALL_DECLINED : CF_CALL_END_DECLINED);
-}
 
 int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, bool busy, struct cf_call_time now)
@@ -353,6 +237,8 @@ int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
 		return err;
 	if (leg->state != CF_LEG_RINGING)
 		return CF_ESTATE;
+	if (cf_call_is_group(call))
+		return cf_invite_reject(domain, leg, busy, now);
 	cf_list_init(&events);
 	ev = cf_call_event_from(CF_CALL_EV_REJECTED, call, leg->participant);
 	ev.end = cf_call_end_of(busy ? CF_CALL_END_BUSY : CF_CALL_END_DECLINED);
@@ -365,8 +251,8 @@ int cf_call_reject(struct cf_call_domain *domain, const char *call_id,
 	cf_leg_detach(leg);
 	cf_call_trace_step(domain, call, "call", "rejected", endpoint->id,
 		json_pack("{s:b}", "busy", busy), now);
-	if (!rings(call))
-		cf_call_finish(domain, call, refusal(call), now);
+	if (!cf_rings(cf_call_callee(call)))
+		cf_call_finish(domain, call, cf_ringing_refusal(leg->participant), now);
 	return 0;
 }
 
@@ -423,7 +309,8 @@ void cf_call_finish(struct cf_call_domain *domain, struct cf_call *call, struct 
 	if (!cf_list_empty(&call->participants))
 		finish_events(domain, call);
 	finish_legs(domain, call, now);
-	stop_ringing(domain, call);
+	CF_LIST_FOR(it, &call->participants)
+	cf_ringing_stop(domain, cf_participant_of(it));
 	call->state = CF_CALL_ENDED;
 	call->ended_us = now.us;
 	call->ended_wall_ms = now.wall_ms;
@@ -479,7 +366,7 @@ static void leg_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct c
 	if (state == CF_LEG_RINGING) {
 		leg->state = CF_LEG_GONE;
 		cf_leg_detach(leg);
-		if (!rings(call))
+		if (!cf_rings(cf_call_callee(call)))
 			cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_NO_ENDPOINT), now);
 		return;
 	}

@@ -27,7 +27,7 @@ enum cf_leg_state {
 struct cf_call_user {
 	struct cf_map_node node;
 	struct cf_list endpoints; /* struct cf_call_endpoint, user_link */
-	struct cf_list ringing;   /* struct cf_call, ringing_link */
+	struct cf_list ringing;   /* struct cf_participant, ringing_link */
 	size_t n_endpoints;
 	char raw_id[CF_CALL_RAWID_MAX];
 };
@@ -69,6 +69,9 @@ struct cf_leg {
 	uint32_t source;       /* in a group: its name in what the others hear */
 	bool busy;             /* declined as busy */
 	bool muted;            /* as it says itself; in a group */
+	bool moving;  /* its media is still on the way that it had while the call was between two */
+	bool coming;  /* it has offered to the media processor */
+	bool arrived; /* and has media with it */
 	char id[CF_CALL_ID_MAX];
 	char endpoint_id[CF_CALL_ID_MAX];
 };
@@ -76,15 +79,18 @@ struct cf_leg {
 struct cf_participant {
 	struct cf_list link; /* in the call's participants */
 	struct cf_list legs;
-	struct cf_leg *active; /* the one that speaks, or calls */
+	struct cf_call *call;
+	struct cf_leg *active;          /* the one that speaks, or calls */
+	struct cf_list ringing_link;    /* in user's `ringing` */
+	struct cf_call_user *user;      /* while it rings */
+	struct cf_participant *inviter; /* while it rings: who wants it */
+	uint64_t ringing_us;            /* since when */
 	char *display_name;
 	char raw_id[CF_CALL_RAWID_MAX];
 };
 
 struct cf_call {
 	struct cf_map_node node;
-	struct cf_list ringing_link; /* in the callee's `ringing` */
-	struct cf_call_user *callee; /* while it rings */
 	enum cf_call_state state;
 	enum cf_call_ice_transport ice_transport;
 	/* The caller stands first, then the callee; in a group those who came, as they came, and
@@ -93,6 +99,7 @@ struct cf_call {
 	size_t n_participants;
 	size_t n_members;               /* of a group: legs that are in it */
 	uint32_t roster;                /* numbers what the members are told of each other */
+	uint64_t moving_us;             /* since when members move to the media processor */
 	struct cf_map_node group_node;  /* while it is a group that has not ended */
 	struct cf_participant *offerer; /* of an offer without answer yet */
 	uint64_t offer_us;
@@ -109,7 +116,9 @@ struct cf_call {
 	size_t trace_bytes; /* of details so far */
 	bool relayed;       /* so said the last report that named a path */
 	char id[CF_CALL_ID_MAX];
-	char group_id[CF_CALL_ID_MAX]; /* empty: two people */
+	/* Empty: two people. The call's own id: a call among people who were called, which is over
+	 * when one is left alone. */
+	char group_id[CF_CALL_ID_MAX];
 };
 
 struct cf_call_domain {
@@ -206,8 +215,27 @@ int cf_call_event_to_legs(struct cf_list *events, const struct cf_participant *t
 /** Posts the events, or drops them where err says that something failed. Returns err. */
 int cf_call_events_commit(struct cf_call_domain *domain, struct cf_list *events, int err);
 
-/** The callee's device starts to ring: leg and events. 0 or CF_ENOMEM. */
-int cf_call_ring(struct cf_call *call, struct cf_call_endpoint *endpoint, struct cf_list *events);
+/* ---- ringing.c ---- */
+
+/** From now on devices that sign in ring for this participant, until cf_ringing_stop(). 0 or
+ * CF_ENOMEM. */
+int cf_ringing_begin(struct cf_call_domain *domain, struct cf_participant *callee,
+	struct cf_participant *inviter, uint64_t now_us);
+/** All devices that are there ring: each gets its leg and events. 0 or CF_ENOMEM. */
+int cf_ringing_all(struct cf_participant *callee, struct cf_list *events);
+void cf_ringing_stop(struct cf_call_domain *domain, struct cf_participant *callee);
+/** One more device rings. 0 or CF_ENOMEM. */
+int cf_ringing_add(
+	struct cf_participant *callee, struct cf_call_endpoint *endpoint, struct cf_list *events);
+/** Whether a device of it rings. */
+bool cf_rings(const struct cf_participant *callee);
+/** All devices have said no (or are gone): what the inviter is told. */
+struct cf_call_end cf_ringing_refusal(const struct cf_participant *callee);
+/** The other ringing devices are told that one has answered; then they are out of it. */
+int cf_ringing_tell_others(struct cf_list *events, const struct cf_leg *winner);
+void cf_ringing_silence_others(const struct cf_leg *winner);
+void cf_ringing_trace(struct cf_call_domain *domain, const struct cf_participant *callee,
+	struct cf_call_time now);
 /** Ends a call: events to everyone still in it, records, trace. Cannot fail. */
 void cf_call_finish(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_end end,
 	struct cf_call_time now);
@@ -228,6 +256,50 @@ void cf_call_deadline_at(struct cf_call_domain *domain, uint64_t due_us);
 int cf_group_join(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint,
 	const struct cf_call_start *start, struct cf_call_time now,
 	char ret_call_id[static CF_CALL_ID_MAX]);
+/** The call can be found by this name from now on. 0 or CF_ENOMEM. */
+int cf_group_open(struct cf_call_domain *domain, struct cf_call *call, const char *group_id);
+/** cf_call_start() of a group with people that are called. */
+int cf_group_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
+	const struct cf_call_start *start, struct cf_call_time now,
+	char ret_call_id[static CF_CALL_ID_MAX]);
+/** cf_call_accept() in a group: the device comes in with its offer. */
+int cf_group_accept(struct cf_call_domain *domain, struct cf_leg *leg, const char *sdp,
+	struct cf_call_time now);
+/** A leg comes in: events, the media processor, and the counts. On failure the caller undoes the
+ * latter. */
+int cf_group_enter(
+	struct cf_call_domain *domain, struct cf_leg *leg, const char *sdp, struct cf_list *events);
+/** It is in: its user's other devices stop ringing. */
+void cf_group_entered(struct cf_call_domain *domain, struct cf_leg *leg, const char *sdp,
+	struct cf_call_time now);
+/** Somebody, known from before or new; with the name if there is one. NULL without memory or room.
+ */
+struct cf_participant *cf_group_participant(
+	struct cf_call *call, const char *raw_id, const char *display_name);
+/** A number that no member has. */
+uint32_t cf_group_new_source(const struct cf_call *call);
+/** Somebody left, or will not come: the call may be over by it (in a call among people, for one who
+ * is alone: by this end). */
+void cf_group_settle(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_call_end *end, struct cf_call_time now);
+/** A call among people who were called, not a place to meet. */
+static inline bool cf_group_of_people(const struct cf_call *call)
+{
+	return strcmp(call->group_id, call->id) == 0;
+}
+/** Next time at which cf_group_tick() has work. */
+uint64_t cf_group_due(const struct cf_call_domain *domain, const struct cf_call *call);
+void cf_group_tick(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now);
+
+/** A member, and one who rings, as the others see them. */
+struct cf_call_participant_view cf_group_view(const struct cf_leg *leg);
+struct cf_call_participant_view cf_group_ringing_view(const struct cf_participant *p);
+/** All members but one hear of a change. */
+int cf_group_tell_view(struct cf_list *events, struct cf_call *call, const struct cf_leg *except,
+	const struct cf_participant *of, const struct cf_call_participant_view *view);
+/** A newcomer hears of everybody. */
+int cf_group_tell_all_to(
+	struct cf_list *events, struct cf_call *call, const struct cf_leg *newcomer);
 /** An event for every device in a group but one (or none). */
 int cf_group_tell(struct cf_list *events, const struct cf_call *call, const struct cf_leg *except,
 	const struct cf_call_event *event);
@@ -246,6 +318,37 @@ int cf_group_renegotiate(struct cf_call_domain *domain, struct cf_leg *leg, cons
 	bool answer, struct cf_call_time now);
 int cf_group_notify(struct cf_call_domain *domain, struct cf_leg *leg,
 	const struct cf_call_notification *notification);
+
+/* ---- invite.c ---- */
+
+/** Whether anybody is being called. */
+bool cf_group_rings(const struct cf_call *call);
+/** A ringing device says no, or went away. */
+int cf_invite_reject(
+	struct cf_call_domain *domain, struct cf_leg *leg, bool busy, struct cf_call_time now);
+void cf_invite_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_call_time now);
+/** Nobody is called any more: the devices are told so. */
+void cf_invite_cancel(struct cf_call_domain *domain, struct cf_participant *callee,
+	const struct cf_call_end *end, struct cf_call_time now);
+
+/* ---- promote.c ---- */
+
+/** A call between two becomes a group: both are told to come to the media processor, and of each
+ * other. 0; CF_ESTATE, CF_ENOMEM (undone). */
+int cf_group_promote(struct cf_call_domain *domain, struct cf_call *call, struct cf_list *events,
+	struct cf_call_time now);
+/** Undoes it, without a word. */
+void cf_group_unpromote(struct cf_call_domain *domain, struct cf_call *call);
+/** Looks whether all have come by now, and tells them. */
+void cf_group_moved(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now);
+/** One cannot come: it goes on between the two, who are told; who was called is not any more.
+ * False: it cannot, others are in it by now. */
+bool cf_group_not_promoted(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_call_end *end, struct cf_call_time now);
+
+/** Time is up: those who have not come leave, or nobody moves. */
+void cf_group_late(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_call_end *end, struct cf_call_time now);
 
 /* ---- trace.c ---- */
 

@@ -25,6 +25,7 @@ struct cf_call_options cf_call_options_defaults(void)
 {
 	return (struct cf_call_options){
 		.setup_timeout_us = 85 * CF_US_PER_S,
+		.promote_timeout_us = 10 * CF_US_PER_S,
 		.reconnect_timeout_us = 120 * CF_US_PER_S,
 		.endpoint_timeout_us = 60 * CF_US_PER_S,
 		.leg_record_us = 50 * CF_US_PER_S,
@@ -133,8 +134,9 @@ static const char **text_at(struct cf_queued_event *q, size_t i)
 	struct cf_call_event *event = &q->event;
 	struct cf_call_participant_view *view;
 	const char **texts[] = {&event->from_raw_id, &event->from_name, &event->from_endpoint_id,
-		&event->to_raw_id, &event->sdp, &event->sdp_type, &event->custom_context,
-		&event->end.reason, &event->notification.kind, &event->notification.data};
+		&event->to_raw_id, &event->sdp, &event->sdp_type, &event->group_id,
+		&event->custom_context, &event->end.reason, &event->notification.kind,
+		&event->notification.data};
 
 	if (i < CF_ARRAY_LEN(texts))
 		return texts[i];
@@ -327,16 +329,17 @@ static void ring_late(
 {
 	CF_LIST_FOR(it, &endpoint->user->ringing)
 	{
-		struct cf_call *call = CF_CONTAINER_OF(it, struct cf_call, ringing_link);
+		struct cf_participant *callee =
+			CF_CONTAINER_OF(it, struct cf_participant, ringing_link);
 		struct cf_list events;
 
 		cf_list_init(&events);
-		if (cf_call_ring(call, endpoint, &events) < 0) {
+		if (cf_ringing_add(callee, endpoint, &events) < 0) {
 			cf_call_events_drop(&events);
 			continue;
 		}
 		cf_call_events_post(domain, &events);
-		cf_call_trace_ringing(domain, call, endpoint, now);
+		cf_call_trace_ringing(domain, callee->call, endpoint, now);
 	}
 }
 
@@ -506,6 +509,8 @@ static uint64_t call_due(const struct cf_call_domain *domain, const struct cf_ca
 		return call->created_us + domain->options.setup_timeout_us;
 	if (call->state == CF_CALL_ENDED)
 		return call->ended_us + domain->options.ended_keep_us;
+	if (cf_call_is_group(call))
+		due = cf_group_due(domain, call);
 	CF_LIST_FOR(p, &call->participants)
 	{
 		CF_LIST_FOR(it, &cf_participant_of(p)->legs)
@@ -537,6 +542,14 @@ static void record_legs(
 	}
 }
 
+static void connected_tick(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
+{
+	record_legs(domain, call, now);
+	if (cf_call_is_group(call))
+		cf_group_tick(domain, call, now);
+}
+
 static void call_tick(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)
 {
 	if (call->state == CF_CALL_RINGING)
@@ -544,7 +557,7 @@ static void call_tick(struct cf_call_domain *domain, struct cf_call *call, struc
 	else if (call->state == CF_CALL_ENDED)
 		cf_call_free(domain, call);
 	else
-		record_legs(domain, call, now);
+		connected_tick(domain, call, now);
 }
 
 static uint64_t tick_calls(struct cf_call_domain *domain, struct cf_call_time now)

@@ -38,7 +38,8 @@
 /* Details of one call's trace, bytes: the rest is left out. Twice that (a restart in between) is
  * still less than an answer may have. */
 #define CF_CALL_TRACE_BYTES_MAX (400 * 1024)
-#define CF_CALL_LEGS_MAX 32 /* devices of one participant that ring */
+#define CF_CALL_LEGS_MAX 32    /* devices of one participant that ring */
+#define CF_CALL_TARGETS_MAX 16 /* people called with one request */
 /* People that one group call knows, those included that have left. */
 #define CF_CALL_PARTICIPANTS_KEPT 2000
 
@@ -79,7 +80,8 @@ struct cf_call_end {
 	X(RELAY_BUDGET, 403, 301006, "relay budget used up")                        \
 	X(OFFER_REFUSED, 488, 301007, "the media processor cannot take this offer") \
 	X(PROCESSOR_LOST, 503, 301008, "the media processor stopped")               \
-	X(REMOVED, 0, 5300, "removed from the call by another participant")
+	X(REMOVED, 0, 5300, "removed from the call by another participant")         \
+	X(NOT_MOVED, 410, 301009, "a device did not reach the media processor")
 
 enum cf_call_end_kind {
 #define X(name, code, subcode, text) CF_CALL_END_##name,
@@ -97,7 +99,7 @@ struct cf_call_candidate {
 };
 
 enum cf_call_event_type {
-	CF_CALL_EV_INCOMING,     /* from, to, sdp (offer), custom_context */
+	CF_CALL_EV_INCOMING,     /* from, to, sdp (offer) or group_id, custom_context */
 	CF_CALL_EV_ACCEPTED,     /* to the caller: from, sdp (answer) */
 	CF_CALL_EV_REJECTED,     /* to the caller: from, end; other devices may still ring */
 	CF_CALL_EV_CANCELLED,    /* to a ringing device: end */
@@ -107,6 +109,9 @@ enum cf_call_event_type {
 	CF_CALL_EV_ENDED,        /* end */
 	CF_CALL_EV_BUDGET_LOW,   /* budget, used_bytes, limit_bytes */
 	CF_CALL_EV_NOTIFICATION, /* from, notification */
+	CF_CALL_EV_PROMOTE,      /* group_id: offer to the media processor, too */
+	CF_CALL_EV_PROMOTED,     /* all have media there: the way between the two is over */
+	CF_CALL_EV_NOT_PROMOTED, /* end: the call goes on between the two, as before */
 };
 
 /* What one participant's device tells the others; the service passes it on and keeps nothing. */
@@ -123,6 +128,7 @@ struct cf_call_participant_view {
 	const char *state;        /* "calling", "ringing", "connected", "disconnected" */
 	bool muted;               /* by its own word; in a group */
 	uint32_t source; /* in a group: the contributing source (CSRC) of what is heard of it */
+	const struct cf_call_end *end; /* why it did not come, or NULL. Static reason */
 };
 
 /* Everything in it is borrowed until the sink returns. Fields that a type lacks are NULL or 0. */
@@ -136,6 +142,7 @@ struct cf_call_event {
 	const char *to_raw_id;
 	const char *sdp;
 	const char *sdp_type; /* "offer" or "answer" */
+	const char *group_id;
 	const char *custom_context;
 	enum cf_call_ice_transport ice_transport;
 	const struct cf_call_candidate *candidates;
@@ -208,6 +215,7 @@ struct cf_call_media {
 
 struct cf_call_options {
 	uint64_t setup_timeout_us;     /* ringing, 85 s */
+	uint64_t promote_timeout_us;   /* both at the media processor, 10 s */
 	uint64_t reconnect_timeout_us; /* device of a running call without event stream, 120 s */
 	uint64_t endpoint_timeout_us;  /* any other device without event stream, 60 s */
 	uint64_t leg_record_us;        /* how often a leg is metered, 50 s */
@@ -287,9 +295,11 @@ void cf_call_user_remove(
  * CF_ENOMEM. On failure nothing has changed. Text arguments are copied. ---- */
 
 struct cf_call_start {
-	const char *target_raw_id; /* whom to call, or */
-	const char *group_id;      /* NULL, or the group to join: a UUID, as text */
-	const char *sdp;           /* offer */
+	const char *target_raw_id;  /* whom to call, or */
+	const char *group_id;       /* NULL, or the group to join: a UUID, as text; or */
+	const char *const *targets; /* NULL, or whom to call all together: a group of its own */
+	size_t n_targets;           /* up to CF_CALL_TARGETS_MAX */
+	const char *sdp;            /* offer */
 	const char *custom_context;
 	enum cf_call_ice_transport ice_transport;
 };
@@ -311,7 +321,35 @@ void cf_call_media_answered(struct cf_call_domain *domain, const char *call_id, 
 void cf_call_media_lost(struct cf_call_domain *domain, const char *call_id, const char *leg_id,
 	struct cf_call_end end, struct cf_call_time now);
 
-/** The first device wins. It and the caller then get the candidates gathered so far. */
+/** A leg has media with the media processor. */
+void cf_call_media_connected(struct cf_call_domain *domain, const char *call_id, const char *leg_id,
+	struct cf_call_time now);
+
+/**
+ * Calls somebody into the call: their devices ring, and whoever accepts (with an offer) is in. A
+ * call between two becomes a group call by it, under the same id: both devices get
+ * CF_CALL_EV_PROMOTE, offer to the media processor by cf_call_promote(), and go on as before until
+ * both have media there (CF_CALL_EV_PROMOTED) or one does not get it (CF_CALL_EV_NOT_PROMOTED).
+ * Somebody who is in it or rings already stays so. Also CF_ENOTSUP (no media processor).
+ */
+CF_MUST_CHECK int cf_call_invite(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *raw_id, struct cf_call_time now);
+
+/** The offer of one that was asked for it by CF_CALL_EV_PROMOTE; the answer follows as
+ * CF_CALL_EV_ACCEPTED. */
+CF_MUST_CHECK int cf_call_promote(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *sdp, struct cf_call_time now);
+
+/** Takes somebody out of a group call, with all devices, or stops their ringing. */
+CF_MUST_CHECK int cf_call_remove(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *raw_id, struct cf_call_time now);
+
+/** Asks somebody's devices (raw_id NULL: all others') to mute themselves: a notification "mute". */
+CF_MUST_CHECK int cf_call_mute_others(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *raw_id);
+
+/** The first device wins. It and the caller then get the candidates gathered so far. In a group sdp
+ * is an offer, and the answer follows as CF_CALL_EV_ACCEPTED. */
 CF_MUST_CHECK int cf_call_accept(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, const char *sdp, struct cf_call_time now);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Group calls: who is in, who is told, and what the media processor is asked. */
+/* Group calls: who is in, who is told, and what the media processor is asked. Calling people into
+ * them is in invite.c, and how a call between two becomes one in promote.c. */
 #include "base/mem.h"
 #include "base/text.h"
 #include "call/call_priv.h"
@@ -53,7 +54,7 @@ static struct cf_leg *member_of(const struct cf_call *call, const struct cf_call
 
 /* ---- telling the members of each other ---- */
 
-static struct cf_call_participant_view view_of(const struct cf_leg *leg)
+struct cf_call_participant_view cf_group_view(const struct cf_leg *leg)
 {
 	return (struct cf_call_participant_view){.raw_id = leg->participant->raw_id,
 		.display_name = leg->participant->display_name,
@@ -82,23 +83,45 @@ int cf_group_tell(struct cf_list *events, const struct cf_call *call, const stru
 	return err;
 }
 
+int cf_group_tell_view(struct cf_list *events, struct cf_call *call, const struct cf_leg *except,
+	const struct cf_participant *of, const struct cf_call_participant_view *view)
+{
+	struct cf_call_event ev = cf_call_event_from(CF_CALL_EV_PARTICIPANTS, call, of);
+
+	ev.participants = view;
+	ev.n_participants = 1;
+	ev.roster = ++call->roster;
+	return cf_group_tell(events, call, except, &ev);
+}
+
 /* All but the one that changed hear of it. */
 static int tell_change(struct cf_list *events, struct cf_call *call, const struct cf_leg *changed)
 {
-	struct cf_call_participant_view view = view_of(changed);
-	struct cf_call_event ev =
-		cf_call_event_from(CF_CALL_EV_PARTICIPANTS, call, changed->participant);
+	struct cf_call_participant_view view = cf_group_view(changed);
 
-	ev.participants = &view;
-	ev.n_participants = 1;
-	ev.roster = ++call->roster;
-	return cf_group_tell(events, call, changed, &ev);
+	return cf_group_tell_view(events, call, changed, changed->participant, &view);
 }
 
-/* A newcomer hears of everybody. */
-static int tell_all_to(struct cf_list *events, struct cf_call *call, const struct cf_leg *newcomer)
+/* Its devices that are in, or that it rings. */
+static size_t views_of(const struct cf_participant *p, struct cf_call_participant_view *out)
 {
-	struct cf_call_participant_view *views = cf_calloc(call->n_members, sizeof(*views));
+	size_t n = 0;
+
+	CF_LIST_FOR(it, &p->legs)
+	{
+		if (cf_leg_of(it)->state == CF_LEG_ACTIVE)
+			out[n++] = cf_group_view(cf_leg_of(it));
+	}
+	if (n == 0 && p->user)
+		out[n++] = cf_group_ringing_view(p);
+	return n;
+}
+
+int cf_group_tell_all_to(
+	struct cf_list *events, struct cf_call *call, const struct cf_leg *newcomer)
+{
+	struct cf_call_participant_view *views =
+		cf_calloc(call->n_members + call->n_participants, sizeof(*views));
 	struct cf_call_event ev =
 		cf_call_event_from(CF_CALL_EV_PARTICIPANTS, call, newcomer->participant);
 	int err;
@@ -106,10 +129,7 @@ static int tell_all_to(struct cf_list *events, struct cf_call *call, const struc
 	if (!views)
 		return CF_ENOMEM;
 	CF_LIST_FOR(p, &call->participants)
-	{
-		CF_LIST_FOR(it, &cf_participant_of(p)->legs)
-		views[ev.n_participants++] = view_of(cf_leg_of(it));
-	}
+	ev.n_participants += views_of(cf_participant_of(p), &views[ev.n_participants]);
 	ev.participants = views;
 	ev.roster = call->roster;
 	err = cf_call_event_add(events, newcomer->endpoint, &ev);
@@ -128,9 +148,13 @@ static void member_free(struct cf_leg *leg)
 	leg->endpoint->n_calls--;
 	cf_leg_detach(leg);
 	cf_list_remove(&leg->link);
-	participant->active =
-		cf_list_empty(&participant->legs) ? NULL : cf_leg_of(participant->legs.next);
 	cf_free(leg);
+	participant->active = NULL;
+	CF_LIST_FOR(it, &participant->legs)
+	{
+		if (!participant->active && cf_leg_of(it)->state == CF_LEG_ACTIVE)
+			participant->active = cf_leg_of(it);
+	}
 }
 
 void cf_group_leave(struct cf_call_domain *domain, struct cf_leg *leg,
@@ -159,6 +183,19 @@ void cf_group_leave(struct cf_call_domain *domain, struct cf_leg *leg,
 	cf_call_changed(domain, call);
 }
 
+void cf_group_settle(struct cf_call_domain *domain, struct cf_call *call,
+	const struct cf_call_end *end, struct cf_call_time now)
+{
+	bool alone = cf_group_of_people(call) && call->n_members == 1 && !cf_group_rings(call);
+
+	if (call->n_members == 0)
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_HANGUP), now);
+	else if (alone)
+		cf_call_finish(domain, call, *end, now);
+	else
+		cf_group_moved(domain, call, now);
+}
+
 /* The last one leaves, and the call is over. */
 static void leave_or_end(struct cf_call_domain *domain, struct cf_leg *leg,
 	const struct cf_call_end *end, bool told, struct cf_call_time now)
@@ -166,15 +203,17 @@ static void leave_or_end(struct cf_call_domain *domain, struct cf_leg *leg,
 	struct cf_call *call = leg->call;
 
 	cf_group_leave(domain, leg, end, told, now);
-	if (call->n_members == 0)
-		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_HANGUP), now);
+	cf_group_settle(domain, call, end, now);
 }
 
 void cf_group_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_call_time now)
 {
 	struct cf_call_end end = cf_call_end_of(CF_CALL_END_DEVICE_LOST);
 
-	leave_or_end(domain, leg, &end, false, now);
+	if (leg->state == CF_LEG_RINGING)
+		cf_invite_lost(domain, leg, now);
+	else
+		leave_or_end(domain, leg, &end, false, now);
 }
 
 void cf_group_hangup(struct cf_call_domain *domain, struct cf_leg *leg, bool for_everyone,
@@ -197,7 +236,7 @@ void cf_group_end(struct cf_call_domain *domain, struct cf_call *call)
 	{
 		CF_LIST_FOR(it, &cf_participant_of(p)->legs)
 		{
-			if (domain->media.leave)
+			if (domain->media.leave && cf_leg_of(it)->state == CF_LEG_ACTIVE)
 				domain->media.leave(call->id, cf_leg_of(it)->id, domain->media.arg);
 		}
 	}
@@ -214,6 +253,16 @@ static int join_valid(const struct cf_call_start *start, char group_id[static CF
 	return start->group_id ? cf_text_uuid(group_id, start->group_id) : CF_EINVAL;
 }
 
+int cf_group_open(struct cf_call_domain *domain, struct cf_call *call, const char *group_id)
+{
+	int err = cf_map_insert(&domain->groups, &call->group_node, group_hash(domain, group_id));
+
+	if (err == 0 && group_id != call->group_id)
+		snprintf(call->group_id, sizeof(call->group_id), "%s", group_id);
+	return err;
+}
+
+/* group_id NULL: its own id. */
 static struct cf_call *group_new(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint,
 	const char *group_id, struct cf_call_time now)
 {
@@ -221,13 +270,12 @@ static struct cf_call *group_new(struct cf_call_domain *domain, struct cf_call_e
 
 	if (!call)
 		return NULL;
-	snprintf(call->group_id, sizeof(call->group_id), "%s", group_id);
+	group_id = group_id ? group_id : call->id;
 	call->state = CF_CALL_CONNECTED;
 	call->connected_wall_ms = now.wall_ms;
 	if (cf_map_insert(&domain->calls, &call->node,
 		    cf_hash_bytes(call->id, strlen(call->id), domain->seed)) < 0 ||
-		cf_map_insert(&domain->groups, &call->group_node, group_hash(domain, group_id)) <
-			0) {
+		cf_group_open(domain, call, group_id) < 0) {
 		cf_call_free(domain, call);
 		return NULL;
 	}
@@ -244,7 +292,7 @@ static bool make_room(struct cf_call *call)
 		return true;
 	CF_LIST_FOR(it, &call->participants)
 	{
-		if (!cf_list_empty(&cf_participant_of(it)->legs))
+		if (!cf_list_empty(&cf_participant_of(it)->legs) || cf_participant_of(it)->user)
 			continue;
 		cf_participant_remove(call, cf_participant_of(it));
 		return true;
@@ -252,18 +300,15 @@ static bool make_room(struct cf_call *call)
 	return false;
 }
 
-/* Who joins, known from before or new; the name is the device's. NULL without memory or room. */
-static struct cf_participant *participant_get(
-	struct cf_call *call, const struct cf_call_endpoint *endpoint)
+struct cf_participant *cf_group_participant(
+	struct cf_call *call, const char *raw_id, const char *display_name)
 {
-	struct cf_participant *p = cf_participant_find(call, endpoint->user->raw_id);
+	struct cf_participant *p = cf_participant_find(call, raw_id);
 	char *name;
 
 	if (!p)
-		return make_room(call) ? cf_participant_add(call, endpoint->user->raw_id,
-						 endpoint->display_name)
-				       : NULL;
-	name = cf_strdup(endpoint->display_name);
+		return make_room(call) ? cf_participant_add(call, raw_id, display_name) : NULL;
+	name = cf_strdup(display_name);
 	if (name) {
 		cf_free(p->display_name);
 		p->display_name = name;
@@ -271,8 +316,7 @@ static struct cf_participant *participant_get(
 	return p;
 }
 
-/* A number that no other member has. */
-static uint32_t new_source(const struct cf_call *call)
+uint32_t cf_group_new_source(const struct cf_call *call)
 {
 	uint32_t source;
 	bool taken;
@@ -289,28 +333,49 @@ static uint32_t new_source(const struct cf_call *call)
 	return source;
 }
 
+int cf_group_enter(
+	struct cf_call_domain *domain, struct cf_leg *leg, const char *sdp, struct cf_list *events)
+{
+	struct cf_call *call = leg->call;
+	int err;
+
+	leg->state = CF_LEG_ACTIVE;
+	leg->source = cf_group_new_source(call);
+	leg->participant->active = leg;
+	leg->endpoint->n_calls++;
+	call->n_members++;
+	err = tell_change(events, call, leg);
+	if (err == 0)
+		err = cf_group_tell_all_to(events, call, leg);
+	if (err == 0)
+		err = cf_ringing_tell_others(events, leg);
+	return err < 0 ? err
+		       : domain->media.join(call->id, leg->id, leg->source, sdp, domain->media.arg);
+}
+
+void cf_group_entered(
+	struct cf_call_domain *domain, struct cf_leg *leg, const char *sdp, struct cf_call_time now)
+{
+	cf_ringing_silence_others(leg);
+	cf_ringing_stop(domain, leg->participant);
+	cf_call_trace_joined(domain, leg->call, leg, sdp, now);
+	cf_call_changed(domain, leg->call);
+}
+
 /* The leg, and all that can fail about it. */
 static int member_add(struct cf_call_domain *domain, struct cf_call *call,
 	struct cf_call_endpoint *endpoint, const struct cf_call_start *start,
 	struct cf_list *events, struct cf_leg **ret_leg)
 {
-	struct cf_participant *participant = participant_get(call, endpoint);
+	struct cf_participant *participant =
+		cf_group_participant(call, endpoint->user->raw_id, endpoint->display_name);
 	struct cf_leg *leg =
 		participant ? cf_leg_new(call, participant, endpoint, CF_LEG_ACTIVE) : NULL;
 	int err;
 
 	if (!leg)
 		return CF_ENOMEM;
-	leg->source = new_source(call);
-	participant->active = leg;
-	endpoint->n_calls++;
-	call->n_members++;
-	err = tell_change(events, call, leg);
-	if (err == 0)
-		err = tell_all_to(events, call, leg);
-	if (err == 0)
-		err = domain->media.join(
-			call->id, leg->id, leg->source, start->sdp, domain->media.arg);
+	err = cf_group_enter(domain, leg, start->sdp, events);
 	if (err < 0)
 		member_free(leg);
 	*ret_leg = leg;
@@ -332,13 +397,31 @@ static int join_allowed(const struct cf_call_domain *domain, const struct cf_cal
 	return domain->n_open < domain->options.max_calls ? 0 : CF_ELIMIT;
 }
 
+/* A device that has no leg in the call comes in. On failure a call without members is over. */
+static int join(struct cf_call_domain *domain, struct cf_call *call,
+	struct cf_call_endpoint *endpoint, const struct cf_call_start *start,
+	struct cf_call_time now)
+{
+	struct cf_list events;
+	struct cf_leg *leg;
+	int err;
+
+	cf_list_init(&events);
+	err = member_add(domain, call, endpoint, start, &events, &leg);
+	err = cf_call_events_commit(domain, &events, err);
+	if (err == 0)
+		cf_group_entered(domain, leg, start->sdp, now);
+	else if (call->n_members == 0)
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_HANGUP), now);
+	return err;
+}
+
 int cf_group_join(struct cf_call_domain *domain, struct cf_call_endpoint *endpoint,
 	const struct cf_call_start *start, struct cf_call_time now,
 	char ret_call_id[static CF_CALL_ID_MAX])
 {
 	struct cf_call_end again = cf_call_end_of(CF_CALL_END_HANGUP);
 	char group_id[CF_CALL_ID_MAX];
-	struct cf_list events;
 	struct cf_call *call;
 	struct cf_leg *leg;
 	int err = join_valid(start, group_id);
@@ -354,23 +437,50 @@ int cf_group_join(struct cf_call_domain *domain, struct cf_call_endpoint *endpoi
 	if (!call)
 		return CF_ENOMEM;
 	leg = member_of(call, endpoint);
+	memcpy(ret_call_id, call->id, CF_CALL_ID_MAX);
+	if (leg && leg->state == CF_LEG_RINGING)
+		return cf_group_accept(domain, leg, start->sdp, now);
 	if (leg)
 		cf_group_leave(domain, leg, &again, false, now);
-	cf_list_init(&events);
-	err = member_add(domain, call, endpoint, start, &events, &leg);
-	err = cf_call_events_commit(domain, &events, err);
-	if (err < 0) {
-		if (call->n_members == 0)
-			cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_HANGUP), now);
+	return join(domain, call, endpoint, start, now);
+}
+
+int cf_group_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
+	const struct cf_call_start *start, struct cf_call_time now,
+	char ret_call_id[static CF_CALL_ID_MAX])
+{
+	struct cf_call *call;
+	int err = join_allowed(domain, NULL, caller);
+
+	if (err == 0 && (!start->sdp || !*start->sdp || strlen(start->sdp) > CF_CALL_SDP_MAX))
+		err = CF_EINVAL;
+	if (err < 0)
 		return err;
-	}
+	call = group_new(domain, caller, NULL, now);
+	if (!call)
+		return CF_ENOMEM;
 	memcpy(ret_call_id, call->id, CF_CALL_ID_MAX);
-	cf_call_trace_joined(domain, call, leg, start->sdp, now);
-	cf_call_changed(domain, call);
-	return 0;
+	call->custom_context = cf_strdup(start->custom_context);
+	if (start->custom_context && !call->custom_context)
+		err = CF_ENOMEM;
+	if (err == 0)
+		err = join(domain, call, caller, start, now);
+	for (size_t i = 0; err == 0 && i < start->n_targets && call->state != CF_CALL_ENDED; i++)
+		err = cf_call_invite(domain, call->id, caller, start->targets[i], now);
+	if (err < 0 && call->state != CF_CALL_ENDED)
+		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_HANGUP), now);
+	return err;
 }
 
 /* ---- what the media processor says ---- */
+
+/* One that has another way yet need not leave for it. */
+static void lost(struct cf_call_domain *domain, struct cf_leg *leg, const struct cf_call_end *end,
+	struct cf_call_time now)
+{
+	if (!leg->moving || leg->arrived || !cf_group_not_promoted(domain, leg->call, end, now))
+		leave_or_end(domain, leg, end, true, now);
+}
 
 void cf_call_media_answered(struct cf_call_domain *domain, const char *call_id, const char *leg_id,
 	const char *sdp, struct cf_call_time now)
@@ -382,13 +492,13 @@ void cf_call_media_answered(struct cf_call_domain *domain, const char *call_id, 
 	struct cf_list events;
 	bool first;
 
-	if (!leg)
+	if (!leg || !cf_call_is_group(call))
 		return;
 	if (!sdp) {
-		leave_or_end(domain, leg, &refused, true, now);
+		lost(domain, leg, &refused, now);
 		return;
 	}
-	first = leg->start_wall_ms == 0;
+	first = leg->start_wall_ms == 0 || (leg->moving && !leg->arrived);
 	ev = cf_call_event_from(
 		first ? CF_CALL_EV_ACCEPTED : CF_CALL_EV_RENEGOTIATE, call, leg->participant);
 	ev.from_raw_id = CF_CALL_MEDIA_RAWID;
@@ -398,10 +508,10 @@ void cf_call_media_answered(struct cf_call_domain *domain, const char *call_id, 
 	cf_list_init(&events);
 	if (cf_call_events_commit(domain, &events, cf_call_event_add(&events, leg->endpoint, &ev)) <
 		0) {
-		leave_or_end(domain, leg, &refused, true, now);
+		lost(domain, leg, &refused, now);
 		return;
 	}
-	if (first)
+	if (leg->start_wall_ms == 0)
 		cf_leg_begin(domain, leg, now);
 	cf_call_deadline_at(domain, now.us + domain->options.leg_record_us);
 	cf_call_trace_described(
@@ -414,8 +524,20 @@ void cf_call_media_lost(struct cf_call_domain *domain, const char *call_id, cons
 	struct cf_call *call = cf_call_find(domain, call_id);
 	struct cf_leg *leg = call ? member_find(call, leg_id) : NULL;
 
-	if (leg)
-		leave_or_end(domain, leg, &end, true, now);
+	if (leg && cf_call_is_group(call))
+		lost(domain, leg, &end, now);
+}
+
+void cf_call_media_connected(struct cf_call_domain *domain, const char *call_id, const char *leg_id,
+	struct cf_call_time now)
+{
+	struct cf_call *call = cf_call_find(domain, call_id);
+	struct cf_leg *leg = call ? member_find(call, leg_id) : NULL;
+
+	if (!leg || !cf_call_is_group(call))
+		return;
+	leg->arrived = true;
+	cf_group_moved(domain, call, now);
 }
 
 /* ---- what members say ---- */

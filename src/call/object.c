@@ -110,6 +110,8 @@ struct cf_participant *cf_participant_add(
 	if (display_name && !participant->display_name)
 		return cf_free(participant);
 	cf_list_init(&participant->legs);
+	cf_list_init(&participant->ringing_link);
+	participant->call = call;
 	snprintf(participant->raw_id, sizeof(participant->raw_id), "%s", raw_id);
 	cf_list_push(&call->participants, &participant->link);
 	call->n_participants++;
@@ -122,7 +124,11 @@ void cf_participant_remove(struct cf_call *call, struct cf_participant *particip
 
 	call->n_participants--;
 	cf_list_remove(&participant->link);
-
+	CF_LIST_FOR(it, &call->participants)
+	{
+		if (cf_participant_of(it)->inviter == participant)
+			cf_participant_of(it)->inviter = NULL;
+	}
 	while ((node = cf_list_pop(&participant->legs))) {
 		struct cf_leg *leg = CF_CONTAINER_OF(node, struct cf_leg, link);
 
@@ -148,11 +154,9 @@ struct cf_call *cf_call_new(struct cf_call_time now)
 
 void cf_call_free(struct cf_call_domain *domain, struct cf_call *call)
 {
-	while (!cf_list_empty(&call->participants))
+	while (!cf_list_empty(&call->participants)) {
+		cf_ringing_stop(domain, cf_call_caller(call));
 		cf_participant_remove(call, cf_call_caller(call));
-	if (call->callee) {
-		cf_list_remove(&call->ringing_link);
-		cf_call_user_release(domain, call->callee);
 	}
 	if (cf_call_is_group(call))
 		cf_map_remove(&domain->groups, &call->group_node);
@@ -217,6 +221,8 @@ void cf_call_changed(struct cf_call_domain *domain, const struct cf_call *call)
 static const char *participant_state(
 	const struct cf_call *call, const struct cf_participant *participant)
 {
+	if (call->state != CF_CALL_ENDED && participant->user)
+		return "ringing";
 	if (call->state == CF_CALL_ENDED || (cf_call_is_group(call) && !participant->active))
 		return "disconnected";
 	if (call->state == CF_CALL_CONNECTED)

@@ -253,11 +253,8 @@ static int enter(struct cf_call_domain *domain, struct cf_call *call)
 
 	if (err < 0 || cf_call_is_group(call) || call->state != CF_CALL_RINGING)
 		return err;
-	call->callee = cf_call_user_get(domain, cf_call_callee(call)->raw_id);
-	if (!call->callee)
-		return CF_ENOMEM;
-	cf_list_push(&call->callee->ringing, &call->ringing_link);
-	return 0;
+	return cf_ringing_begin(
+		domain, cf_call_callee(call), cf_call_caller(call), call->created_us);
 }
 
 int cf_call_restore(struct cf_call_domain *domain, const json_t *snapshot, struct cf_call_time now)
