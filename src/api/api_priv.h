@@ -255,6 +255,13 @@ void cf_api_devices_heartbeat(struct cf_api *api);
 /** The domain's sink for devices behind HTTP. */
 void cf_api_event_sink(
 	struct cf_call_endpoint *endpoint, const struct cf_call_event *event, void *arg);
+/** The endpoint that the body names, of this user; NULL: answered already. */
+struct cf_call_endpoint *cf_api_body_endpoint(struct cf_api_req *req, struct cf_json_reader *r);
+/** The people that the body names; how many, 0 with r->err set. */
+size_t cf_api_read_targets(
+	struct cf_json_reader *r, const char *ret_targets[static CF_CALL_TARGETS_MAX]);
+/** The answer for a verb on a call that is done: its error, or this status. */
+void cf_api_call_done(struct cf_api_req *req, int err, int status);
 /** The endpoint in this request, checked to belong to the token's user; NULL: answered already. */
 struct cf_call_endpoint *cf_api_own_endpoint(struct cf_api_req *req, const char *endpoint_id);
 /** The domain's port: frees the device, forgets it in the store. */
@@ -338,6 +345,10 @@ void cf_api_endpoint_events(struct cf_api_req *req);
 void cf_api_call_create(struct cf_api_req *req);
 void cf_api_call_get(struct cf_api_req *req);
 void cf_api_call_accept(struct cf_api_req *req);
+void cf_api_call_promote(struct cf_api_req *req);
+void cf_api_participants_add(struct cf_api_req *req);
+void cf_api_participants_remove(struct cf_api_req *req);
+void cf_api_participants_mute(struct cf_api_req *req);
 void cf_api_call_reject(struct cf_api_req *req);
 void cf_api_call_candidates(struct cf_api_req *req);
 void cf_api_call_renegotiate(struct cf_api_req *req);

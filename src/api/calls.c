@@ -8,27 +8,23 @@
 
 #include <stdio.h>
 
-static void bad_body(struct cf_api_req *req)
-{
-	cf_api_fail(req, 400, "BadRequest", "%s", req->json_error.text);
-}
-
-/* The body's endpoint, of this user; NULL when the request was answered. */
-static struct cf_call_endpoint *body_endpoint(struct cf_api_req *req, struct cf_json_reader *r)
+struct cf_call_endpoint *cf_api_body_endpoint(struct cf_api_req *req, struct cf_json_reader *r)
 {
 	const char *id = cf_json_get_string(r, "endpointId", CF_JSON_REQUIRED, CF_CALL_ID_MAX - 1);
 
 	if (r->err < 0) {
-		bad_body(req);
+		cf_api_fail(req, 400, "BadRequest", "%s", req->json_error.text);
 		return NULL;
 	}
 	return cf_api_own_endpoint(req, id);
 }
 
-/* An answer for a verb on a call that is done. */
-static void finish(struct cf_api_req *req, int err, int status)
+void cf_api_call_done(struct cf_api_req *req, int err, int status)
 {
-	if (err < 0)
+	if (err == CF_ENOTSUP)
+		cf_api_fail(req, 501, "NoMediaProcessor",
+			"This service has no media processor, which group calls need.");
+	else if (err < 0)
 		cf_api_fail_err(req, err);
 	else
 		cf_api_reply_committed(req, status, status == 204 ? NULL : json_object());
@@ -49,26 +45,6 @@ static int read_transport(struct cf_json_reader *r)
 	return CF_CALL_ICE_ALL;
 }
 
-/* The only target of a two-party call, or NULL with r->err set. */
-static const char *read_target(struct cf_json_reader *r)
-{
-	const json_t *list = cf_json_get_array(r, "targets", CF_JSON_REQUIRED, 16);
-	struct cf_json_reader item;
-	const char *raw_id;
-
-	if (!list)
-		return NULL;
-	if (json_array_size(list) != 1) {
-		cf_json_reader_fail(r, "targets", "must hold exactly one user");
-		return NULL;
-	}
-	if (!cf_json_get_item(r, "targets", list, 0, &item))
-		return NULL;
-	raw_id = cf_json_get_string(&item, "rawId", CF_JSON_REQUIRED, CF_CALL_RAWID_MAX - 1);
-	cf_json_reader_leave(r, &item);
-	return raw_id;
-}
-
 /* A call to somebody, or a group to join. */
 static const char *read_group(struct cf_json_reader *r)
 {
@@ -80,28 +56,24 @@ static const char *read_group(struct cf_json_reader *r)
 	return group_id;
 }
 
-static bool read_start(
-	struct cf_api_req *req, struct cf_json_reader *r, struct cf_call_start *start)
+static bool read_start(struct cf_api_req *req, struct cf_json_reader *r,
+	const char *targets[static CF_CALL_TARGETS_MAX], struct cf_call_start *start)
 {
-	struct cf_rawid id;
-
 	start->group_id = read_group(r);
-	start->target_raw_id = start->group_id ? NULL : read_target(r);
 	if (start->group_id && json_object_get(r->object, "targets"))
 		cf_json_reader_fail(r, "targets", "and groupId exclude each other");
+	else if (!start->group_id)
+		start->n_targets = cf_api_read_targets(r, targets);
+	start->targets = start->n_targets > 1 ? targets : NULL;
+	start->target_raw_id = start->n_targets == 1 ? targets[0] : NULL;
 	start->sdp = cf_json_get_string(r, "sdp", CF_JSON_REQUIRED, CF_CALL_SDP_MAX);
 	start->custom_context =
 		cf_json_get_string(r, "customContext", CF_JSON_OPTIONAL, CF_CALL_CONTEXT_MAX);
 	start->ice_transport = (enum cf_call_ice_transport)read_transport(r);
 	if (start->sdp && !*start->sdp)
 		cf_json_reader_fail(r, "sdp", "must not be empty");
-	if (start->target_raw_id && cf_rawid_parse(&id, cf_view_str(start->target_raw_id)) < 0)
-		cf_json_reader_fail(r, "targets[0].rawId", "must be a user id such as 8:acs:...");
-	else if (start->target_raw_id && id.kind == CF_RAWID_PHONE)
-		cf_json_reader_fail(r, "targets[0].rawId",
-			"is a phone number, which this service cannot call yet");
 	if (r->err < 0)
-		bad_body(req);
+		cf_api_fail(req, 400, "BadRequest", "%s", req->json_error.text);
 	return r->err == 0;
 }
 
@@ -122,7 +94,7 @@ static json_t *started_json(
 		"iceServers",
 		cf_api_ice_servers(
 			api, req->token.user, call_id, host, relay, api->options.ice.turn_ttl_ms));
-	if (json && start->group_id)
+	if (json && view.group_id)
 		json_object_set_new(json, "groupId", json_string(view.group_id));
 	if (json && relay && cf_api_budget_spent(api, req->token.user))
 		cf_api_budget_refuse(api, call_id, req->token.user, json);
@@ -148,8 +120,9 @@ static bool refused_relay(struct cf_api_req *req, const struct cf_call_start *st
 void cf_api_call_create(struct cf_api_req *req)
 {
 	struct cf_api *api = req->api;
+	const char *targets[CF_CALL_TARGETS_MAX];
 	struct cf_call_endpoint *endpoint;
-	struct cf_call_start start;
+	struct cf_call_start start = {.n_targets = 0};
 	struct cf_json_reader r;
 	char call_id[CF_CALL_ID_MAX];
 	int err;
@@ -160,19 +133,16 @@ void cf_api_call_create(struct cf_api_req *req)
 		return;
 	}
 	cf_api_reader(req, &r);
-	endpoint = body_endpoint(req, &r);
-	if (!endpoint || !read_start(req, &r, &start))
+	endpoint = cf_api_body_endpoint(req, &r);
+	if (!endpoint || !read_start(req, &r, targets, &start))
 		return;
 	if (cf_api_refuse_draining(req))
 		return;
 	if (refused_relay(req, &start))
 		return;
 	err = cf_call_start(api->domain, endpoint, &start, cf_api_now(api), call_id);
-	if (err == CF_ENOTSUP)
-		cf_api_fail(req, 501, "NoMediaProcessor",
-			"This service has no media processor, which group calls need.");
-	else if (err < 0)
-		cf_api_fail_err(req, err);
+	if (err < 0)
+		cf_api_call_done(req, err, 201);
 	else
 		cf_api_reply_committed(req, 201, started_json(req, call_id, &start));
 }
@@ -187,9 +157,9 @@ void cf_api_call_accept(struct cf_api_req *req)
 
 	cf_api_reader(req, &r);
 	sdp = cf_json_get_string(&r, "sdp", CF_JSON_REQUIRED, CF_CALL_SDP_MAX);
-	endpoint = body_endpoint(req, &r);
+	endpoint = cf_api_body_endpoint(req, &r);
 	if (endpoint)
-		finish(req,
+		cf_api_call_done(req,
 			cf_call_accept(req->api->domain, req->params.value[0], endpoint, sdp,
 				cf_api_now(req->api)),
 			200);
@@ -205,9 +175,9 @@ void cf_api_call_reject(struct cf_api_req *req)
 	reason = cf_json_get_string(&r, "reason", CF_JSON_OPTIONAL, 16);
 	if (reason && strcmp(reason, "busy") != 0 && strcmp(reason, "declined") != 0)
 		cf_json_reader_fail(&r, "reason", "must be busy or declined");
-	endpoint = body_endpoint(req, &r);
+	endpoint = cf_api_body_endpoint(req, &r);
 	if (endpoint)
-		finish(req,
+		cf_api_call_done(req,
 			cf_call_reject(req->api->domain, req->params.value[0], endpoint,
 				reason && strcmp(reason, "busy") == 0, cf_api_now(req->api)),
 			204);
@@ -248,7 +218,7 @@ void cf_api_call_candidates(struct cf_api_req *req)
 	cf_api_reader(req, &r);
 	n = read_candidates(&r, candidates);
 	end = cf_json_get_bool(&r, "endOfCandidates", CF_JSON_OPTIONAL, false);
-	endpoint = body_endpoint(req, &r);
+	endpoint = cf_api_body_endpoint(req, &r);
 	if (!endpoint)
 		return;
 	n = cf_call_candidates(req->api->domain, req->params.value[0], endpoint, candidates,
@@ -272,7 +242,7 @@ void cf_api_call_renegotiate(struct cf_api_req *req)
 	type = cf_json_get_string(&r, "type", CF_JSON_REQUIRED, 16);
 	if (type && strcmp(type, "offer") != 0 && strcmp(type, "answer") != 0)
 		cf_json_reader_fail(&r, "type", "must be offer or answer");
-	endpoint = body_endpoint(req, &r);
+	endpoint = cf_api_body_endpoint(req, &r);
 	if (!endpoint || !type)
 		return;
 	err = cf_call_renegotiate(req->api->domain, req->params.value[0], endpoint, sdp,
@@ -281,7 +251,7 @@ void cf_api_call_renegotiate(struct cf_api_req *req)
 		cf_api_fail(req, 409, "RenegotiationConflict",
 			"Another offer waits for its answer, or there is no offer to answer.");
 	else
-		finish(req, err, 204);
+		cf_api_call_done(req, err, 204);
 }
 
 void cf_api_call_hangup(struct cf_api_req *req)
@@ -296,9 +266,9 @@ void cf_api_call_hangup(struct cf_api_req *req)
 	end.code = (int)cf_json_get_int(&r, "code", CF_JSON_OPTIONAL, 0, 699, 0);
 	end.subcode = (int)cf_json_get_int(&r, "subcode", CF_JSON_OPTIONAL, 0, 999999, 0);
 	end.reason = cf_json_get_string(&r, "reason", CF_JSON_OPTIONAL, CF_CALL_REASON_MAX);
-	endpoint = body_endpoint(req, &r);
+	endpoint = cf_api_body_endpoint(req, &r);
 	if (endpoint)
-		finish(req,
+		cf_api_call_done(req,
 			cf_call_hangup(req->api->domain, req->params.value[0], endpoint, everyone,
 				&end, cf_api_now(req->api)),
 			204);
@@ -321,7 +291,7 @@ void cf_api_call_notify(struct cf_api_req *req)
 	}
 	if (text && strlen(text) > CF_CALL_NOTIFICATION_MAX)
 		cf_json_reader_fail(&r, "data", "must have 4096 bytes at the most");
-	endpoint = body_endpoint(req, &r);
+	endpoint = cf_api_body_endpoint(req, &r);
 	if (endpoint) {
 		notification.data = text;
 		err = text ? cf_call_notify(req->api->domain, req->params.value[0], endpoint,
@@ -345,7 +315,7 @@ void cf_api_call_report(struct cf_api_req *req)
 	int err;
 
 	cf_api_reader(req, &r);
-	endpoint = body_endpoint(req, &r);
+	endpoint = cf_api_body_endpoint(req, &r);
 	if (!endpoint)
 		return;
 	json_object_del(req->body, "endpointId");

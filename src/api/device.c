@@ -484,15 +484,17 @@ static json_t *incoming_json(const struct cf_call_event *event, struct cf_api_de
 {
 	struct cf_api *api = device->api;
 	bool relay = event->ice_transport != CF_CALL_ICE_DIRECT;
-	json_t *data = json_pack("{s:s,s:o,s:o,s:s,s:s,s:o}", "callId", event->call_id, "from",
+	json_t *data = json_pack("{s:s,s:o,s:o,s:s,s:o}", "callId", event->call_id, "from",
 		person(event->from_raw_id, event->from_name), "to", person(event->to_raw_id, NULL),
-		"sdp", event->sdp, "iceTransport", ICE_TRANSPORTS[event->ice_transport],
-		"iceServers",
+		"iceTransport", ICE_TRANSPORTS[event->ice_transport], "iceServers",
 		cf_api_ice_servers(api, event->to_raw_id, event->call_id, device->host, relay,
 			api->options.ice.turn_ttl_ms));
 
 	if (data && relay && cf_api_budget_spent(api, event->to_raw_id))
 		cf_api_budget_refuse(api, event->call_id, event->to_raw_id, data);
+	if (data)
+		json_object_set_new(data, event->sdp ? "sdp" : "groupId",
+			json_string(event->sdp ? event->sdp : event->group_id));
 	if (data && event->custom_context)
 		json_object_set_new(data, "customContext", json_string(event->custom_context));
 	return data;
@@ -549,10 +551,16 @@ static json_t *participants_json(const struct cf_call_event *event)
 		const struct cf_call_participant_view *p = &event->participants[i];
 		json_t *item = person(p->raw_id, p->display_name);
 
-		json_object_set_new(item, "endpointId", json_string(p->endpoint_id));
 		json_object_set_new(item, "state", json_string(p->state));
-		json_object_set_new(item, "isMuted", json_boolean(p->muted));
-		json_object_set_new(item, "audioSource", json_integer(p->source));
+		if (p->endpoint_id) {
+			json_object_set_new(item, "endpointId", json_string(p->endpoint_id));
+			json_object_set_new(item, "isMuted", json_boolean(p->muted));
+			json_object_set_new(item, "audioSource", json_integer(p->source));
+		}
+		if (p->end.code != 0)
+			json_object_set_new(item, "end",
+				json_pack("{s:i,s:i,s:s}", "code", p->end.code, "subcode",
+					p->end.subcode, "reason", p->end.reason));
 		json_array_append_new(list, item);
 	}
 	return json_pack("{s:s,s:i,s:o}", "callId", event->call_id, "sequence", (int)event->roster,
@@ -575,6 +583,10 @@ static json_t *event_json(const struct cf_call_event *event, struct cf_api_devic
 		return budget_low_json(event);
 	case CF_CALL_EV_NOTIFICATION:
 		return notification_json(event);
+	case CF_CALL_EV_PROMOTE:
+		return json_pack("{s:s,s:s}", "callId", event->call_id, "groupId", event->group_id);
+	case CF_CALL_EV_PROMOTED:
+		return json_pack("{s:s}", "callId", event->call_id);
 	default:
 		return end_json(event);
 	}
@@ -585,7 +597,8 @@ void cf_api_event_sink(
 {
 	static const char *const types[] = {"incomingCall", "callAccepted", "callRejected",
 		"callCancelled", "remoteCandidates", "renegotiate", "participantsUpdated",
-		"callEnded", "relayBudgetLow", "notification"};
+		"callEnded", "relayBudgetLow", "notification", "promote", "promoted",
+		"notPromoted"};
 	struct cf_api_device *device = cf_call_endpoint_data(endpoint);
 
 	(void)arg;

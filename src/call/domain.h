@@ -128,7 +128,7 @@ struct cf_call_participant_view {
 	const char *state;        /* "calling", "ringing", "connected", "disconnected" */
 	bool muted;               /* by its own word; in a group */
 	uint32_t source; /* in a group: the contributing source (CSRC) of what is heard of it */
-	const struct cf_call_end *end; /* why it did not come, or NULL. Static reason */
+	struct cf_call_end end; /* why it did not come; code 0: not so. Static reason */
 };
 
 /* Everything in it is borrowed until the sink returns. Fields that a type lacks are NULL or 0. */

@@ -403,7 +403,7 @@ static int join(struct cf_call_domain *domain, struct cf_call *call,
 	struct cf_call_time now)
 {
 	struct cf_list events;
-	struct cf_leg *leg;
+	struct cf_leg *leg = NULL;
 	int err;
 
 	cf_list_init(&events);

@@ -79,7 +79,7 @@ static void not_coming(struct cf_call_domain *domain, struct cf_participant *cal
 	struct cf_call_participant_view view = {.raw_id = callee->raw_id,
 		.display_name = callee->display_name,
 		.state = "disconnected",
-		.end = end};
+		.end = *end};
 	struct cf_call *call = callee->call;
 	struct cf_list events;
 

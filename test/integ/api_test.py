@@ -296,6 +296,65 @@ def in_group(service):
     pair.close()
 
 
+def called_in(service):
+    """A call between two becomes a group: who is called, comes, is muted and removed."""
+    pair = Pair(service)
+    carol, carol_token = service.user()
+    nobody = service.user()[0]
+    device = service.device(carol_token, "Carol")
+    events = Events(service, carol_token, device)
+    pair.start()
+    assert pair.verb("bob", "accept", sdp="a").status == 200
+    pair.a_events.take("callAccepted")
+    people = f"{CALLING}/calls/{pair.call}/participants"
+    send = lambda path, token, endpoint, **body: service.send("POST", path, {"endpointId": endpoint, **body}, token)
+    assert send(people, pair.bob_token, pair.b, targets=[{"rawId": carol}]).status == 204
+    for both in (pair.a_events, pair.b_events):
+        assert both.take("promote") == {"callId": pair.call, "groupId": pair.call}
+        assert [one["state"] for one in both.take("participantsUpdated")["participants"]] == ["connected"] * 2
+        assert both.take("participantsUpdated")["participants"] == [{"rawId": carol, "state": "ringing"}]
+    incoming = events.take("incomingCall")
+    assert incoming["groupId"] == pair.call and "sdp" not in incoming and incoming["from"]["rawId"] == pair.bob, incoming
+    assert send(f"{CALLING}/calls/{pair.call}:promote", carol_token, device, sdp=OFFER).status == 409
+    assert pair.verb("alice", "promote", sdp=OFFER).status == 200
+    assert pair.a_events.take("callAccepted")["by"] == {"rawId": "28:media"}
+    assert pair.verb("alice", "promote", sdp=OFFER).status == 409
+    assert send(f"{CALLING}/calls/{pair.call}:accept", carol_token, device, sdp=OFFER).status == 200
+    assert len(events.take("participantsUpdated")["participants"]) == 3
+    assert "a=ice-lite" in events.take("callAccepted")["sdp"]
+    for both in (pair.a_events, pair.b_events):
+        assert both.take("participantsUpdated")["participants"][0]["endpointId"] == device
+    assert service.send("GET", f"{CALLING}/calls/{pair.call}", token=carol_token).json["groupId"] == pair.call
+    assert send(f"{people}:mute", pair.alice_token, pair.a).status == 204
+    for others in (pair.b_events, events):
+        told = others.take("notification")
+        assert (told["kind"], told["from"]["rawId"], told["data"]) == ("mute", pair.alice, {}), told
+    assert send(f"{people}:mute", pair.alice_token, pair.a, target={"rawId": carol}).status == 204
+    assert events.take("notification")["kind"] == "mute"
+    for verb in ("mute", "remove"):
+        answer = send(f"{people}:{verb}", pair.alice_token, pair.a, target={"rawId": nobody})
+        assert (answer.status, answer.json["error"]["code"]) == (404, "NotInCall"), answer.json
+    assert send(f"{people}:remove", pair.alice_token, pair.a).status == 400
+    assert send(people, pair.alice_token, pair.a, targets=[]).status == 400
+    assert send(people, pair.alice_token, pair.a, targets=[{"rawId": "4:+15550100"}]).status == 400
+    assert send(f"{people}:remove", pair.alice_token, pair.a, target={"rawId": carol}).status == 204
+    assert events.take("callEnded")["subcode"] == 5300
+    for both in (pair.a_events, pair.b_events):
+        assert both.take("participantsUpdated")["participants"][0]["state"] == "disconnected"
+    # Somebody who is not there, and several at once.
+    assert send(people, pair.alice_token, pair.a, targets=[{"rawId": nobody}]).status == 204
+    pair.a_events.take("participantsUpdated")
+    assert pair.a_events.take("participantsUpdated")["participants"][0]["end"]["code"] == 480
+    assert pair.verb("alice", "hangup", forEveryone=True).status == 204
+    several = service.send("POST", f"{CALLING}/calls", {"endpointId": pair.a, "targets": [{"rawId": pair.bob}, {"rawId": carol}], "sdp": OFFER},
+                           pair.alice_token)
+    assert several.status == 201 and several.json["groupId"] == several.json["callId"], several.json
+    assert events.take("incomingCall")["groupId"] == several.json["callId"]
+    assert service.send("GET", f"{CALLING}/calls/{several.json['callId']}", token=carol_token).json["participants"][2]["state"] == "ringing"
+    events.close()
+    pair.close()
+
+
 def budgets(service):
     """A user's own budget, and the warning that it is nearly used up."""
     pair = Pair(service)
@@ -417,7 +476,7 @@ def complete(service):
     assert events == service.events_seen, f"never seen: {sorted(events - service.events_seen)}"
 
 
-TESTS = [identity, traversal, signature_forms, about, whole_call, in_group, budgets, declined, lost_events, repeated, killed, hostile, drained, complete]
+TESTS = [identity, traversal, signature_forms, about, whole_call, in_group, called_in, budgets, declined, lost_events, repeated, killed, hostile, drained, complete]
 
 
 def main():

@@ -24,6 +24,7 @@ struct seen {
 	char name[CF_CALL_NAME_MAX];
 	char sdp[64];
 	char sdp_type[8];
+	char group[CF_CALL_ID_MAX];
 	char context[64];
 	char candidate[CF_CALL_CANDIDATE_MAX + 1]; /* the first */
 	size_t n_candidates;
@@ -34,6 +35,7 @@ struct seen {
 	char state[16];
 	bool muted;
 	uint32_t source;
+	int person_code; /* why it did not come */
 	uint32_t roster;
 	char kind[CF_CALL_NOTIFICATION_KIND_MAX + 1];
 };
@@ -175,6 +177,7 @@ static inline void world_sink(
 	COPY(s->name, event->from_name);
 	COPY(s->sdp, event->sdp);
 	COPY(s->sdp_type, event->sdp_type);
+	COPY(s->group, event->group_id);
 	COPY(s->context, event->custom_context);
 	COPY(s->candidate, event->n_candidates ? event->candidates[0].candidate : NULL);
 #undef COPY
@@ -190,6 +193,7 @@ static inline void world_sink(
 		snprintf(s->state, sizeof(s->state), "%s", last->state);
 		s->muted = last->muted;
 		s->source = last->source;
+		s->person_code = last->end.code;
 	}
 	if (event->notification.kind)
 		snprintf(s->kind, sizeof(s->kind), "%s", event->notification.kind);
