@@ -5,8 +5,8 @@
 #include <string.h>
 
 const struct cli_command cli_commands[] = {
-	{"call", "TARGET", "call a user, or the echo bot 8:echo123", cli_call_options, 1, 1,
-		cli_call},
+	{"call", "TARGET...", "call a user, several at once, or the echo bot 8:echo123",
+		cli_call_options, 1, CALLFLOW_TARGETS_MAX, cli_call},
 	{"join", "GROUP", "join the group call of this name, a UUID", cli_join_options, 1, 1,
 		cli_join},
 	{"listen", "", "wait for calls", cli_listen_options, 0, 0, cli_listen},

@@ -79,6 +79,7 @@ enum callflow_event_type {
 	 */
 	CALLFLOW_BUDGET_LOW,
 	CALLFLOW_PARTICIPANT, /* somebody in the group has come, changed or left: participant */
+	CALLFLOW_MUTED,       /* somebody has muted us: reason is their raw id */
 };
 
 enum callflow_path_kind {
@@ -137,14 +138,20 @@ struct callflow_stats {
 	struct callflow_video_stats video;
 };
 
-/* One device in a group call. */
+enum callflow_participant_state {
+	CALLFLOW_PARTICIPANT_RINGING, /* somebody is being called into the call */
+	CALLFLOW_PARTICIPANT_CONNECTED,
+	CALLFLOW_PARTICIPANT_DISCONNECTED, /* has left, or did not come (code, reason) */
+};
+
+/* One device in a group call, or somebody who is called into it. */
 struct callflow_participant {
 	const char *id;          /* raw id of the user */
 	const char *name;        /* display name, may be NULL */
-	const char *endpoint_id; /* which of the user's devices */
-	int connected;           /* 0: it has left */
-	int muted;               /* by its own word */
-	int self;                /* it is this client */
+	const char *endpoint_id; /* which of the user's devices; NULL for one who was called */
+	enum callflow_participant_state state;
+	int muted; /* by its own word */
+	int self;  /* it is this client */
 };
 
 struct callflow_event {
@@ -161,8 +168,8 @@ struct callflow_event {
 	const struct callflow_stats *stats;
 	char digit;
 	int on;
-	/* Why the path changed: "first", "better", "silence", "network-changed", "relay-lost" or
-	 * "remote". Static storage. */
+	/* Why the path changed: "first", "better", "silence", "network-changed", "relay-lost",
+	 * "remote", or "promoted" (the call became a group call). Static storage. */
 	const char *cause;
 	uint32_t gap_ms; /* how long nothing had come before media went the new way */
 	const struct callflow_participant *participant;
@@ -253,6 +260,29 @@ CALLFLOW_API int callflow_call(struct callflow_client *client, const char *targe
  * CALLFLOW_PARTICIPANT who is in it. Without video for now. Errors as callflow_call(). */
 CALLFLOW_API int callflow_join(struct callflow_client *client, const char *group_id,
 	const struct callflow_call_options *options);
+
+/** Calls several users at once, into a group call of their own: each who accepts is in it, and it
+ * ends when one is left alone. n_targets: 2 to CALLFLOW_TARGETS_MAX. Otherwise as callflow_join().
+ */
+#define CALLFLOW_TARGETS_MAX 16
+CALLFLOW_API int callflow_call_all(struct callflow_client *client, const char *const *targets,
+	size_t n_targets, const struct callflow_call_options *options);
+
+/** Calls a user into a connected call; CALLFLOW_PARTICIPANT tells what comes of it. A call between
+ * two becomes a group call by it, under the same id: it goes over the media processor as soon as
+ * both have reached it (CALLFLOW_PATH). call_id NULL: all calls. 0, or CALLFLOW_ENOTFOUND,
+ * CALLFLOW_ESTATE. */
+CALLFLOW_API int callflow_add(
+	struct callflow_client *client, const char *call_id, const char *user);
+
+/** Takes a user out of a group call, with all devices. Errors as callflow_add(). */
+CALLFLOW_API int callflow_remove(
+	struct callflow_client *client, const char *call_id, const char *user);
+
+/** Mutes a user (NULL: all others) in a group call; they may unmute themselves. Errors as
+ * callflow_add(). */
+CALLFLOW_API int callflow_mute_others(
+	struct callflow_client *client, const char *call_id, const char *user);
 
 /** Answers an incoming call. 0, or CALLFLOW_ENOTFOUND when it is over already. */
 CALLFLOW_API int callflow_accept(struct callflow_client *client, const char *call_id,

@@ -548,7 +548,7 @@ int cf_group_renegotiate(struct cf_call_domain *domain, struct cf_leg *leg, cons
 	/* The media processor offers nothing by itself. */
 	if (answer)
 		return CF_ESTATE;
-	if (!domain->media.offer)
+	if (!domain->media.offer || leg->moving)
 		return CF_ESTATE;
 	domain->media.offer(leg->call->id, leg->id, sdp, domain->media.arg);
 	leg->n_candidates = 0;

@@ -37,7 +37,8 @@ struct cf_audio {
 	struct cf_sound *sound;
 	struct cf_media_sender *sender;
 	struct cf_media_receiver *receiver;
-	uint64_t first_played_us; /* 0: nothing of the peer was played yet */
+	struct cf_media_receiver *last_words; /* of the connection before, or NULL */
+	uint64_t first_played_us;             /* 0: nothing of the peer was played yet */
 	char cname[CNAME_MAX];
 	uint64_t next_frame_us;
 	uint64_t next_report_us;
@@ -124,6 +125,7 @@ struct cf_audio *cf_audio_free(struct cf_audio *audio)
 	}
 	cf_media_sender_free(audio->sender);
 	cf_media_receiver_free(audio->receiver);
+	cf_media_receiver_free(audio->last_words);
 	cf_wav_reader_free(audio->reader);
 	cf_sound_free(audio->sound);
 	return cf_free(audio);
@@ -227,11 +229,26 @@ static void note_first(struct cf_audio *audio)
 		audio->first_played_us = cf_loop_now_us(audio->loop);
 }
 
+/* Of the connection before, until something was decoded of the present one. */
+static void pull_frame(struct cf_audio *audio, int16_t pcm[static CF_OPUS_FRAME], uint64_t now_us)
+{
+	struct cf_media_receiver_stats stats;
+
+	cf_media_receiver_pull(audio->receiver, pcm, now_us);
+	if (!audio->last_words)
+		return;
+	cf_media_receiver_stats(audio->receiver, now_us, &stats);
+	if (stats.decoded)
+		audio->last_words = cf_media_receiver_free(audio->last_words);
+	else
+		cf_media_receiver_pull(audio->last_words, pcm, now_us);
+}
+
 static void play_frame(struct cf_audio *audio, uint64_t now_us)
 {
 	int16_t pcm[CF_OPUS_FRAME];
 
-	cf_media_receiver_pull(audio->receiver, pcm, now_us);
+	pull_frame(audio, pcm, now_us);
 	note_first(audio);
 	if (!audio->recv)
 		memset(pcm, 0, sizeof(pcm));
@@ -277,7 +294,8 @@ static void on_tick(struct cf_timer *timer, void *arg)
 	(void)!cf_timer_set(&audio->timer, audio->loop, audio->next_frame_us, on_tick, audio);
 }
 
-static int make_sender(struct cf_audio *audio, const struct cf_sdp_agreed *agreed, uint32_t ssrc)
+static int make_sender(
+	struct cf_media_sender **ret_sender, const struct cf_sdp_agreed *agreed, uint32_t ssrc)
 {
 	struct cf_media_sender_opts opts;
 	char mid[CF_MEDIA_MAX_MID + 1] = "";
@@ -301,10 +319,11 @@ static int make_sender(struct cf_audio *audio, const struct cf_sdp_agreed *agree
 	opts.opus.dtx = agreed->opus_dtx;
 	if (agreed->opus_max_bitrate_bps && agreed->opus_max_bitrate_bps < 32000)
 		opts.opus.bitrate_bps = (int)agreed->opus_max_bitrate_bps;
-	return cf_media_sender_new(&audio->sender, &opts);
+	return cf_media_sender_new(ret_sender, &opts);
 }
 
-static int make_receiver(struct cf_audio *audio, const struct cf_sdp_agreed *agreed)
+static int make_receiver(
+	struct cf_media_receiver **ret_receiver, const struct cf_sdp_agreed *agreed)
 {
 	struct cf_media_receiver_opts opts;
 
@@ -312,16 +331,16 @@ static int make_receiver(struct cf_audio *audio, const struct cf_sdp_agreed *agr
 	opts.opus_pt = agreed->opus_recv_pt;
 	opts.dtmf_pt = agreed->dtmf_recv_pt[0] > 0 ? (uint8_t)agreed->dtmf_recv_pt[0] : 0;
 	opts.level_ext_id = agreed->recv_ext_level;
-	return cf_media_receiver_new(&audio->receiver, &opts);
+	return cf_media_receiver_new(ret_receiver, &opts);
 }
 
 int cf_audio_start(struct cf_audio *audio, struct cf_loop *loop, const struct cf_sdp_agreed *agreed,
 	uint32_t ssrc, const char *cname, const struct cf_audio_callbacks *callbacks, void *arg)
 {
-	int err = make_sender(audio, agreed, ssrc);
+	int err = make_sender(&audio->sender, agreed, ssrc);
 
 	if (!err)
-		err = make_receiver(audio, agreed);
+		err = make_receiver(&audio->receiver, agreed);
 	if (err)
 		return err;
 	audio->loop = loop;
@@ -333,6 +352,28 @@ int cf_audio_start(struct cf_audio *audio, struct cf_loop *loop, const struct cf
 	audio->next_frame_us = cf_loop_now_us(loop);
 	audio->next_report_us = audio->next_frame_us + FIRST_REPORT_US;
 	return cf_timer_set(&audio->timer, loop, audio->next_frame_us, on_tick, audio);
+}
+
+int cf_audio_move(struct cf_audio *audio, const struct cf_sdp_agreed *agreed, uint32_t ssrc)
+{
+	struct cf_media_receiver *receiver;
+	struct cf_media_sender *sender;
+	int err = make_sender(&sender, agreed, ssrc);
+
+	if (err)
+		return err;
+	err = make_receiver(&receiver, agreed);
+	if (err) {
+		cf_media_sender_free(sender);
+		return err;
+	}
+	cf_media_sender_free(audio->sender);
+	cf_media_receiver_free(audio->last_words);
+	audio->sender = sender;
+	audio->last_words = audio->receiver;
+	audio->receiver = receiver;
+	cf_audio_set_direction(audio, agreed->send, agreed->recv);
+	return 0;
 }
 
 /* Controls */

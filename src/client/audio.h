@@ -41,6 +41,11 @@ CF_MUST_CHECK int cf_audio_start(struct cf_audio *audio, struct cf_loop *loop,
 	const struct cf_sdp_agreed *agreed, uint32_t ssrc, const char *cname,
 	const struct cf_audio_callbacks *callbacks, void *arg);
 
+/** What was started goes on over another connection, as agreed there: what the one before has sent
+ * is played until the first word of the new one. 0, or CF_ENOMEM (unchanged). */
+CF_MUST_CHECK int cf_audio_move(
+	struct cf_audio *audio, const struct cf_sdp_agreed *agreed, uint32_t ssrc);
+
 /** A renegotiated direction: whether we send and hear. */
 void cf_audio_set_direction(struct cf_audio *audio, bool send, bool recv);
 void cf_audio_mute(struct cf_audio *audio, bool on);

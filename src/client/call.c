@@ -51,6 +51,7 @@ struct client_call *client_call_free(struct client_call *call)
 	cf_defer_cancel(&call->defer);
 	cf_timer_stop(&call->timer);
 	cf_timer_stop(&call->restart);
+	client_promote_stop(call);
 	cf_peer_free(call->peer);
 	cf_audio_free(call->audio);
 	cf_video_free(call->video);
@@ -59,6 +60,7 @@ struct client_call *client_call_free(struct client_call *call)
 	cf_json_free(call->sent);
 	cf_json_free(call->early);
 	cf_json_free(call->ice_servers);
+	cf_json_free(call->targets);
 	cf_free(call->remote_id);
 	cf_free(call->remote_name);
 	return cf_free(call);
@@ -119,6 +121,7 @@ void client_call_end(
 	/* The output files are whole when the event comes. */
 	call->audio = cf_audio_free(call->audio);
 	call->video = cf_video_free(call->video);
+	client_promote_stop(call);
 	call->peer = cf_peer_free(call->peer);
 	client_emit(call->client, call, &event);
 	cf_defer_set(&call->defer, call->client->loop, free_ended, call);
@@ -188,6 +191,19 @@ static const char *transport_name(enum cf_ice_policy policy)
 						: "all";
 }
 
+/* Whom a group was started with has been called: from now on it has a name. */
+static void name_group(struct client_call *call)
+{
+	char *group_id = call->targets ? cf_strdup(call->id) : NULL;
+
+	if (!group_id)
+		return;
+	cf_free(call->remote_id);
+	call->remote_id = group_id;
+	cf_json_free(call->targets);
+	call->targets = NULL;
+}
+
 static int take_call_id(struct client_call *call, const struct cf_http_response *response)
 {
 	CF_JSON_AUTOFREE json_t *body = NULL;
@@ -200,9 +216,12 @@ static int take_call_id(struct client_call *call, const struct cf_http_response 
 	if (!id || strlen(id) >= sizeof(call->id))
 		return CF_EBADMSG;
 	snprintf(call->id, sizeof(call->id), "%s", id);
+	name_group(call);
 	call->relay_refused = json_is_object(json_object_get(body, "relayRefused"));
+	cf_json_free(call->ice_servers);
+	call->ice_servers = json_incref(json_object_get(body, "iceServers"));
 	if (call->peer) {
-		client_add_servers(call, json_object_get(body, "iceServers"), false);
+		client_add_servers(call->peer, call->ice_servers, false);
 		cf_peer_servers_done(call->peer);
 	}
 	return 0;
@@ -240,7 +259,7 @@ static void send_offer(void *arg)
 
 	if (call->state != CALL_PLACED || call->described || !client->endpoint_id[0])
 		return;
-	client_add_servers(call, client->ice_servers, true);
+	client_add_servers(call->peer, client->ice_servers, true);
 	sdp = client_describe(call, false);
 	if (!sdp) {
 		client_call_end(call, 500, 0, "no description of the call can be made", false);
@@ -249,7 +268,9 @@ static void send_offer(void *arg)
 	call->described = true;
 	body = json_pack("{s:s, s:s, s:s}", "endpointId", client->endpoint_id, "sdp", sdp,
 		"iceTransport", transport_name(call->policy));
-	if (call->group)
+	if (call->targets)
+		json_object_set(body, "targets", call->targets);
+	else if (call->group)
 		json_object_set_new(body, "groupId", json_string(call->remote_id));
 	else
 		json_object_set_new(
@@ -289,6 +310,7 @@ bool client_call_rejoin(struct client_call *call)
 	call->reconnecting = true;
 	cf_timer_stop(&call->timer);
 	cf_timer_stop(&call->restart);
+	client_promote_stop(call);
 	call->peer = cf_peer_free(call->peer);
 	cf_session_renew(&call->session);
 	client_forget_candidates(call);
@@ -343,6 +365,23 @@ static void send_answer(void *arg)
 	client_send_candidates(call);
 }
 
+/* Who is called into a group offers to its media processor. */
+static void send_offer_to_group(void *arg)
+{
+	struct client_call *call = arg;
+	CF_AUTOFREE char *sdp = NULL;
+
+	if (call->state != CALL_RINGING_OUT || call->described)
+		return;
+	sdp = client_describe(call, false);
+	if (!sdp || client_call_request(
+			    call, "accept", json_pack("{s:s}", "sdp", sdp), on_accepted) < 0) {
+		client_call_end(call, 500, 0, "the call cannot be accepted", true);
+		return;
+	}
+	call->described = true;
+}
+
 int client_call_accept(struct client_call *call)
 {
 	int err;
@@ -353,10 +392,15 @@ int client_call_accept(struct client_call *call)
 	err = client_make_peer(call);
 	if (err)
 		return err;
-	client_add_servers(call, call->ice_servers, false);
+	client_add_servers(call->peer, call->ice_servers, false);
 	cf_peer_servers_done(call->peer);
+	/* At the end of the turn: our host candidates go with the description. */
+	if (call->invited) {
+		call->state = CALL_RINGING_OUT;
+		cf_defer_set(&call->defer, call->client->loop, send_offer_to_group, call);
+		return 0;
+	}
 	enter_connecting(call);
-	/* At the end of the turn: our host candidates go with the answer. */
 	cf_defer_set(&call->defer, call->client->loop, send_answer, call);
 	return 0;
 }

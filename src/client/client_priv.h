@@ -73,6 +73,17 @@ enum client_call_state {
 	CALL_ENDED,
 };
 
+/* The way to the media processor, made beside the one between the two (promote.c). */
+struct client_move {
+	struct client_call *call;
+	char *group_id;
+	struct cf_peer *peer;
+	struct cf_session session;
+	struct cf_defer defer;
+	bool connected;
+	bool due; /* the other side has come too */
+};
+
 enum client_offer { OFFER_NONE, OFFER_HOLD, OFFER_RESTART };
 
 struct client_call {
@@ -81,6 +92,9 @@ struct client_call {
 	enum client_call_state state;
 	bool outgoing;
 	bool group;                    /* remote_id is the group's, the media processor answers */
+	bool invited;                  /* into a group: we offer when we accept */
+	json_t *targets;               /* of a group that we start: who is called; or NULL */
+	struct client_move *move;      /* the call becomes a group, or NULL */
 	bool for_everyone;             /* hung up for all */
 	unsigned rejoins;              /* since media last flowed */
 	char id[CALLFLOW_CALL_ID_MAX]; /* "" until the service has named it */
@@ -93,6 +107,7 @@ struct client_call {
 	struct cf_peer *peer;
 	struct cf_session session;
 	bool hold;        /* by us */
+	bool muted;       /* by us */
 	bool remote_hold; /* by the other side */
 	/* A renegotiation of ours that waits for its answer: what it is for, and since when. */
 	enum client_offer offer;
@@ -176,6 +191,8 @@ void client_call_answered(struct client_call *call, const char *sdp);
 void client_call_end(
 	struct client_call *call, int code, int subcode, const char *reason, bool tell_service);
 int client_call_hold(struct client_call *call, bool on);
+/** Silence is sent while on; in a group the others are told. */
+int client_call_mute(struct client_call *call, bool on);
 /** Looks for a path from scratch (RFC 8445 section 9), unless an offer is under way. */
 void client_call_restart(struct client_call *call);
 /** The media processor has stopped, and the group call with it: joins the group anew. False when it
@@ -183,6 +200,16 @@ void client_call_restart(struct client_call *call);
 bool client_call_rejoin(struct client_call *call);
 /** Asks the service which of the calls are still going on: we may have missed their end. */
 void client_check_calls(struct callflow_client *client);
+
+/* promote.c: a call between two becomes a group */
+/** The service asks us to come to the media processor. */
+void client_promote(struct client_call *call, const char *group_id);
+/** It has answered: true when the answer was for this. */
+bool client_promote_answered(struct client_call *call, const char *sdp);
+/** All are there (on), or it was given up. */
+void client_promoted(struct client_call *call, bool on);
+/** Lets go of a move that is under way. */
+void client_promote_stop(struct client_call *call);
 
 /* nat.c: what kind of network this is */
 /** Ends a test that runs without an answer. */
@@ -195,7 +222,13 @@ void client_replay_events(struct client_call *call);
 
 /* negotiate.c: descriptions, candidates, the peer */
 int client_make_peer(struct client_call *call);
-void client_add_servers(struct client_call *call, const json_t *ice_servers, bool stun_only);
+/** A peer as the call wants it, with these callbacks. NULL: no address, no memory. */
+struct cf_peer *client_peer_new(
+	struct client_call *call, const struct cf_peer_callbacks *callbacks, void *arg);
+void client_add_servers(struct cf_peer *peer, const json_t *ice_servers, bool stun_only);
+/** The call goes over another connection now (takes peer and session). */
+void client_take_connection(
+	struct client_call *call, struct cf_peer *peer, struct cf_session *session);
 /** Our description with the candidates so far: text owned by the caller (cf_free()), or NULL. */
 char *client_describe(struct client_call *call, bool answer);
 /** Puts into practice what the descriptions agree on. 0 or an error of cf_session_apply(). */

@@ -16,6 +16,8 @@ struct request {
 	struct cf_audio *audio;
 	struct cf_video *video;
 	bool group;
+	const char *const *targets; /* of a group of our own */
+	size_t n_targets;
 	int on;
 	int result;
 };
@@ -94,6 +96,15 @@ static void take_media(struct client_call *call, struct request *request)
 	cf_video_local(call->video, &call->session.video);
 }
 
+static json_t *targets_json(const struct request *request)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < request->n_targets; i++)
+		json_array_append_new(list, json_pack("{s:s}", "rawId", request->targets[i]));
+	return list;
+}
+
 static void do_call(void *arg)
 {
 	struct request *request = arg;
@@ -104,6 +115,7 @@ static void do_call(void *arg)
 		return;
 	}
 	call->group = request->group;
+	call->targets = request->targets ? targets_json(request) : NULL;
 	take_media(call, request);
 	call->policy = policy_of(request->options);
 	client_call_place(call);
@@ -137,11 +149,32 @@ int callflow_join(struct callflow_client *client, const char *group_id,
 	return run_with_media(do_call, &request);
 }
 
+int callflow_call_all(struct callflow_client *client, const char *const *targets, size_t n_targets,
+	const struct callflow_call_options *options)
+{
+	struct request request = {.client = client,
+		.text = "",
+		.group = true,
+		.targets = targets,
+		.n_targets = n_targets,
+		.options = options};
+
+	cf_client_why_set("%s", "");
+	if (!client || !targets || n_targets < 2 || n_targets > CALLFLOW_TARGETS_MAX ||
+		!options_valid(options))
+		return CF_EINVAL;
+	for (size_t i = 0; i < n_targets; i++)
+		if (!targets[i] || !*targets[i])
+			return CF_EINVAL;
+	return run_with_media(do_call, &request);
+}
+
 static int accept_one(struct client_call *call, struct request *request)
 {
 	if (call->state != CALL_RINGING_IN)
 		return CF_ESTATE;
 	take_media(call, request);
+	call->group = call->outgoing = call->invited;
 	if (call->policy == CF_ICE_POLICY_ALL)
 		call->policy = policy_of(request->options);
 	return client_call_accept(call);
@@ -224,16 +257,21 @@ int callflow_hangup_all(struct callflow_client *client, const char *call_id)
 	return client ? run(do_hangup, &request) : CF_EINVAL;
 }
 
-static int mute_one(struct client_call *call, struct request *request)
+int client_call_mute(struct client_call *call, bool on)
 {
 	if (!call->audio)
 		return CF_ESTATE;
-	cf_audio_mute(call->audio, request->on);
+	cf_audio_mute(call->audio, on);
+	call->muted = on;
 	if (call->group && call->state == CALL_CONNECTED)
 		return client_call_request(call, "notify",
-			json_pack("{s:s, s:{s:b}}", "kind", "state", "data", "muted", request->on),
-			NULL);
+			json_pack("{s:s, s:{s:b}}", "kind", "state", "data", "muted", on), NULL);
 	return 0;
+}
+
+static int mute_one(struct client_call *call, struct request *request)
+{
+	return client_call_mute(call, request->on);
 }
 
 static void do_mute(void *arg)
@@ -248,6 +286,84 @@ int callflow_mute(struct callflow_client *client, const char *call_id, int on)
 	struct request request = {.client = client, .call_id = call_id, .on = on};
 
 	return client ? run(do_mute, &request) : CF_EINVAL;
+}
+
+/* People */
+
+static int ask_about_people(
+	struct client_call *call, const char *verb, const char *key, json_t *value)
+{
+	json_t *body = json_pack("{s:s}", "endpointId", call->client->endpoint_id);
+	char path[256];
+
+	if (call->state != CALL_CONNECTED) {
+		cf_json_free(value);
+		cf_json_free(body);
+		return CF_ESTATE;
+	}
+	if (value)
+		json_object_set_new(body, key, value);
+	snprintf(path, sizeof(path), CF_CLIENT_API "/calls/%s/participants%s", call->id, verb);
+	return client_request(call->client, "POST", path, body, NULL, NULL);
+}
+
+static int add_one(struct client_call *call, struct request *request)
+{
+	return ask_about_people(call, "", "targets", json_pack("[{s:s}]", "rawId", request->text));
+}
+
+static int remove_one(struct client_call *call, struct request *request)
+{
+	return ask_about_people(
+		call, ":remove", "target", json_pack("{s:s}", "rawId", request->text));
+}
+
+static int mute_others_one(struct client_call *call, struct request *request)
+{
+	return ask_about_people(call, ":mute", "target",
+		request->text ? json_pack("{s:s}", "rawId", request->text) : NULL);
+}
+
+static void do_add(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, add_one);
+}
+
+static void do_remove(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, remove_one);
+}
+
+static void do_mute_others(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = each_call(request, mute_others_one);
+}
+
+int callflow_add(struct callflow_client *client, const char *call_id, const char *user)
+{
+	struct request request = {.client = client, .call_id = call_id, .text = user};
+
+	return client && user ? run(do_add, &request) : CF_EINVAL;
+}
+
+int callflow_remove(struct callflow_client *client, const char *call_id, const char *user)
+{
+	struct request request = {.client = client, .call_id = call_id, .text = user};
+
+	return client && user ? run(do_remove, &request) : CF_EINVAL;
+}
+
+int callflow_mute_others(struct callflow_client *client, const char *call_id, const char *user)
+{
+	struct request request = {.client = client, .call_id = call_id, .text = user};
+
+	return client ? run(do_mute_others, &request) : CF_EINVAL;
 }
 
 static int hold_one(struct client_call *call, struct request *request)

@@ -48,9 +48,11 @@ static void on_incoming(struct callflow_client *client, const char *call_id, con
 	struct callflow_event event = {.type = CALLFLOW_INCOMING};
 	const json_t *from = json_object_get(data, "from");
 	const char *sdp = text_of(data, "sdp"), *raw_id = text_of(from, "rawId");
+	const char *group_id = text_of(data, "groupId");
 	struct client_call *call;
 
-	if (!sdp || strlen(call_id) >= CALLFLOW_CALL_ID_MAX || client_find_call(client, call_id))
+	if (!sdp == !group_id || strlen(call_id) >= CALLFLOW_CALL_ID_MAX ||
+		client_find_call(client, call_id))
 		return;
 	call = client_call_new(client, false, raw_id ? raw_id : "");
 	if (!call) {
@@ -62,7 +64,8 @@ static void on_incoming(struct callflow_client *client, const char *call_id, con
 	call->ice_servers = json_incref(json_object_get(data, "iceServers"));
 	call->relay_refused = json_is_object(json_object_get(data, "relayRefused"));
 	call->policy = policy_of(data);
-	if (cf_session_take_remote(&call->session, sdp, false) < 0) {
+	call->invited = group_id;
+	if (sdp && cf_session_take_remote(&call->session, sdp, false) < 0) {
 		refuse(client, call_id);
 		client_call_end(call, 488, 0, "the caller's offer makes no sense", false);
 		return;
@@ -74,8 +77,28 @@ static void on_accepted(struct client_call *call, const json_t *data)
 {
 	const char *sdp = text_of(data, "sdp");
 
-	if (sdp && call->outgoing)
+	if (sdp && !client_promote_answered(call, sdp) && call->outgoing)
 		client_call_answered(call, sdp);
+}
+
+static void on_promote(struct client_call *call, const json_t *data)
+{
+	const char *group_id = text_of(data, "groupId");
+
+	if (group_id)
+		client_promote(call, group_id);
+}
+
+static void on_promoted(struct client_call *call, const json_t *data)
+{
+	(void)data;
+	client_promoted(call, true);
+}
+
+static void on_not_promoted(struct client_call *call, const json_t *data)
+{
+	(void)data;
+	client_promoted(call, false);
 }
 
 static void on_ended(struct client_call *call, const json_t *data)
@@ -164,20 +187,34 @@ static void on_budget_low(struct client_call *call, const json_t *data)
 	client_emit(call->client, call, &event);
 }
 
-/* person: rawId, displayName, endpointId. */
-static void emit_participant(
-	struct client_call *call, const json_t *person, bool connected, bool muted)
+static enum callflow_participant_state participant_state(const char *name)
 {
+	if (name && strcmp(name, "ringing") == 0)
+		return CALLFLOW_PARTICIPANT_RINGING;
+	return name && strcmp(name, "connected") == 0 ? CALLFLOW_PARTICIPANT_CONNECTED
+						      : CALLFLOW_PARTICIPANT_DISCONNECTED;
+}
+
+/* person: rawId, displayName, endpointId, end. */
+static void emit_participant(struct client_call *call, const json_t *person,
+	enum callflow_participant_state state, bool muted)
+{
+	const json_t *end = json_object_get(person, "end");
 	struct callflow_participant participant = {.id = text_of(person, "rawId"),
 		.name = text_of(person, "displayName"),
 		.endpoint_id = text_of(person, "endpointId"),
-		.connected = connected,
+		.state = state,
 		.muted = muted};
-	struct callflow_event event = {.type = CALLFLOW_PARTICIPANT, .participant = &participant};
+	struct callflow_event event = {.type = CALLFLOW_PARTICIPANT,
+		.participant = &participant,
+		.code = int_of(end, "code"),
+		.subcode = int_of(end, "subcode"),
+		.reason = text_of(end, "reason")};
 
-	if (!participant.id || !participant.endpoint_id || call->state == CALL_ENDED)
+	if (!participant.id || call->state == CALL_ENDED)
 		return;
-	participant.self = strcmp(participant.endpoint_id, call->client->endpoint_id) == 0;
+	participant.self = participant.endpoint_id &&
+			   strcmp(participant.endpoint_id, call->client->endpoint_id) == 0;
 	client_emit(call->client, call, &event);
 }
 
@@ -188,21 +225,32 @@ static void on_participants(struct client_call *call, const json_t *data)
 
 	json_array_foreach(list, i, entry)
 	{
-		const char *state = text_of(entry, "state");
-
-		emit_participant(call, entry, state && strcmp(state, "connected") == 0,
+		emit_participant(call, entry, participant_state(text_of(entry, "state")),
 			json_is_true(json_object_get(entry, "isMuted")));
 	}
 }
 
-/* What the others tell of themselves: whether they are muted. */
+/* Somebody wants us to be silent; we may speak again when we like. */
+static void on_mute(struct client_call *call, const json_t *data)
+{
+	const json_t *from = json_object_get(data, "from");
+	struct callflow_event event = {.type = CALLFLOW_MUTED, .reason = text_of(from, "rawId")};
+
+	if (call->state == CALL_CONNECTED && client_call_mute(call, true) == 0)
+		client_emit(call->client, call, &event);
+}
+
+/* What the others tell of themselves: whether they are muted; or ask of us. */
 static void on_notification(struct client_call *call, const json_t *data)
 {
 	const json_t *muted = json_object_get(json_object_get(data, "data"), "muted");
 	const char *kind = text_of(data, "kind");
 
 	if (call->group && kind && strcmp(kind, "state") == 0 && json_is_boolean(muted))
-		emit_participant(call, json_object_get(data, "from"), true, json_is_true(muted));
+		emit_participant(call, json_object_get(data, "from"),
+			CALLFLOW_PARTICIPANT_CONNECTED, json_is_true(muted));
+	else if (call->group && kind && strcmp(kind, "mute") == 0)
+		on_mute(call, data);
 }
 
 static const struct handler {
@@ -212,8 +260,11 @@ static const struct handler {
 	{"callAccepted", on_accepted},
 	{"callCancelled", on_ended},
 	{"callEnded", on_ended},
+	{"notPromoted", on_not_promoted},
 	{"notification", on_notification},
 	{"participantsUpdated", on_participants},
+	{"promote", on_promote},
+	{"promoted", on_promoted},
 	{"relayBudgetLow", on_budget_low},
 	{"remoteCandidates", on_candidates},
 	{"renegotiate", on_renegotiate},

@@ -288,7 +288,8 @@ static void on_goodbye_timeout(struct cf_timer *timer, void *arg)
 /* The service says so too, with code and reason, unless it is away just now. */
 static void on_closed(struct client_call *call)
 {
-	if (call->state == CALL_CONNECTED)
+	/* Who has moved to the media processor is not gone. */
+	if (call->state == CALL_CONNECTED && !call->move)
 		(void)!cf_timer_after(&call->timer, call->client->loop, GOODBYE_WAIT_US,
 			on_goodbye_timeout, call);
 }
@@ -311,7 +312,7 @@ static void on_peer_state(enum cf_peer_state state, void *arg)
 
 /* Servers: [{"urls": [...], "username", "credential"}] */
 
-void client_add_servers(struct client_call *call, const json_t *ice_servers, bool stun_only)
+void client_add_servers(struct cf_peer *peer, const json_t *ice_servers, bool stun_only)
 {
 	struct cf_peer_server servers[CF_PEER_SERVERS_MAX];
 	const json_t *entry, *url;
@@ -332,31 +333,66 @@ void client_add_servers(struct client_call *call, const json_t *ice_servers, boo
 					json_string_value(json_object_get(entry, "credential"))};
 		}
 	}
-	cf_peer_add_servers(call->peer, servers, n);
+	cf_peer_add_servers(peer, servers, n);
 }
 
-int client_make_peer(struct client_call *call)
+struct cf_peer *client_peer_new(
+	struct client_call *call, const struct cf_peer_callbacks *callbacks, void *arg)
 {
 	struct callflow_client *client = call->client;
 	struct cf_peer_options options = {.loop = client->loop,
-		.controlling = call->outgoing,
+		.controlling = call->outgoing || call->move,
 		.policy = call->policy,
 		.loopback = client->loopback,
 		.identity = client->identity,
 		.tls = client->tls,
 		.pool = client->pool,
-		.callbacks = {.candidate = on_candidate,
-			.gathered = on_gathered,
-			.state = on_peer_state,
-			.path = on_path,
-			.doubt = on_doubt,
-			.awaited = on_awaited,
-			.rtp = on_rtp,
-			.rtcp = on_rtcp},
-		.arg = call};
+		.callbacks = *callbacks,
+		.arg = arg};
 
-	call->peer = cf_peer_new(&options);
+	return cf_peer_new(&options);
+}
+
+static const struct cf_peer_callbacks callbacks = {.candidate = on_candidate,
+	.gathered = on_gathered,
+	.state = on_peer_state,
+	.path = on_path,
+	.doubt = on_doubt,
+	.awaited = on_awaited,
+	.rtp = on_rtp,
+	.rtcp = on_rtcp};
+
+int client_make_peer(struct client_call *call)
+{
+	call->peer = client_peer_new(call, &callbacks, call);
 	return call->peer ? 0 : CF_EUNREACH;
+}
+
+void client_take_connection(
+	struct client_call *call, struct cf_peer *peer, struct cf_session *session)
+{
+	struct cf_ice_path path;
+
+	cf_peer_free(call->peer);
+	cf_session_done(&call->session);
+	call->peer = peer;
+	call->session = *session;
+	cf_peer_set_callbacks(peer, &callbacks, call);
+	client_forget_candidates(call);
+	call->gathered = call->end_sent = true;
+	call->offer = OFFER_NONE;
+	call->reconnecting = false;
+	cf_timer_stop(&call->restart);
+	cf_timer_stop(&call->timer);
+	if (cf_audio_move(call->audio, &session->agreed, session->ssrc) < 0) {
+		client_call_end(call, 500, 0, "no memory for the call's audio", true);
+		return;
+	}
+	agree_video(call);
+	if (call->state == CALL_CONNECTED && cf_peer_path(peer, &path)) {
+		emit_path(call, CALLFLOW_PATH, &path, "promoted", 0);
+		client_report_path(call, "promoted", 0);
+	}
 }
 
 /* Descriptions */

@@ -379,6 +379,13 @@ struct cf_peer *cf_peer_new(const struct cf_peer_options *options)
 	return peer;
 }
 
+void cf_peer_set_callbacks(
+	struct cf_peer *peer, const struct cf_peer_callbacks *callbacks, void *arg)
+{
+	peer->callbacks = *callbacks;
+	peer->arg = arg;
+}
+
 struct cf_peer *cf_peer_free(struct cf_peer *peer)
 {
 	if (!peer || peer->freed)

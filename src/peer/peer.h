@@ -104,6 +104,10 @@ struct cf_peer_options {
 /** A peer that gathers at once (options are copied). NULL without memory or any socket. */
 CF_MUST_CHECK struct cf_peer *cf_peer_new(const struct cf_peer_options *options);
 
+/** From now on these are called. */
+void cf_peer_set_callbacks(
+	struct cf_peer *peer, const struct cf_peer_callbacks *callbacks, void *arg);
+
 /** Closes: DTLS says goodbye, relays are given back. NULL is fine; returns NULL. */
 struct cf_peer *cf_peer_free(struct cf_peer *peer);
 

@@ -314,6 +314,17 @@ def called_in(service):
         assert [one["state"] for one in both.take("participantsUpdated")["participants"]] == ["connected"] * 2
         assert both.take("participantsUpdated")["participants"] == [{"rawId": carol, "state": "ringing"}]
     incoming = events.take("incomingCall")
+    # An offer that makes no sense: the two go on as before. And once more.
+    assert pair.verb("bob", "promote", sdp="nonsense").status == 200
+    assert events.take("callCancelled")["code"] == 488
+    for both in (pair.a_events, pair.b_events):
+        assert both.take("participantsUpdated")["participants"][0]["end"]["code"] == 488
+        assert both.take("notPromoted")["subcode"] == 301007
+    assert send(people, pair.bob_token, pair.b, targets=[{"rawId": carol}]).status == 204
+    for both in (pair.a_events, pair.b_events):
+        for kind in ("promote", "participantsUpdated", "participantsUpdated"):
+            both.take(kind)
+    incoming = events.take("incomingCall")
     assert incoming["groupId"] == pair.call and "sdp" not in incoming and incoming["from"]["rawId"] == pair.bob, incoming
     assert send(f"{CALLING}/calls/{pair.call}:promote", carol_token, device, sdp=OFFER).status == 409
     assert pair.verb("alice", "promote", sdp=OFFER).status == 200
