@@ -358,6 +358,69 @@ async function inGroup(browser) {
 	}
 }
 
+// A call between two into which a third is called: it goes over the media processor from then on, and the two keep each other's objects.
+async function calledIn(browser) {
+	const [alice, bob] = await people(browser), native = await newUser(), other = await newUser();
+	const says = speech(path.join(folder, 'called-in.wav'), 8, 14), got = path.join(folder, 'called-in-got.wav');
+	const cli = new Cli(ready, native.token, 'listen', '--answer', '--audio-in', says, '--audio-out', got, '--duration', '14');
+	try {
+		await cli.expect('ready');
+		await connect(alice, bob, false);
+		const callId = await alice.run(() => window.call.id);
+		for (const one of [alice, bob])
+			await one.run(() => { window.before = window.call.remoteParticipants[0]; });
+		await alice.run((id) => { window.added = window.call.addParticipant({ communicationUserId: id }); }, native.id);
+		equal((await cli.expect('connected')).path.kind, 'media-processor', 'the path of who was called');
+		await both(alice, bob, () => window.until('two others', () => window.members().filter((one) => one.state === 'Connected').length === 2));
+		await both(alice, bob, () => window.until('the path', () => window.call.feature(window.sdk.Features.CallPath).path?.kind === 'media-processor'));
+		for (const one of [alice, bob])
+			equal(await one.run(() => [window.call.remoteParticipants.includes(window.before), window.call.state, window.call.isGroup]),
+				[true, 'Connected', true], 'the other one, as before');
+		equal(await alice.run(() => [window.call.id, window.call.remoteParticipants.includes(window.added), window.added.state]),
+			[callId, true, 'Connected'], 'the call, and who was added');
+		const { rate, samples } = await alice.run(() => window.record(6)), file = path.join(folder, 'called-in-alice.wav');
+		fs.writeFileSync(file, wav(Int16Array.from(samples), rate));
+		await bob.run(() => { window.muted = 0; window.call.on('mutedByOthers', () => { window.muted++; }); });
+		await alice.run(() => window.call.muteAllRemoteParticipants());
+		await bob.run(() => window.until('to be muted', () => window.call.isMuted && window.muted === 1));
+		await alice.run(() => window.until('that Bob is muted', () => window.before.isMuted));
+		await bob.run(() => window.call.unmute());
+		await alice.run(() => window.until('that Bob is not', () => !window.before.isMuted));
+		await alice.run(() => window.before.mute());
+		await bob.run(() => window.until('to be muted again', () => window.muted === 2));
+		await alice.run((id) => { window.added = window.call.addParticipant({ communicationUserId: id }); }, other.id);
+		await alice.run(() => window.until('that nobody is there', () => window.added.state === 'Disconnected'));
+		equal(await alice.run(() => window.added.callEndReason.code), 480, 'why nobody came');
+		await bob.run((id) => window.call.removeParticipant({ communicationUserId: id }), native.id);
+		equal((await cli.expect('ended')).subcode, 5300, 'the end of who was removed');
+		await alice.run(() => window.until('one other', () => window.members().length === 1));
+		await alice.run(() => window.call.hangUp());
+		await bob.run(() => window.state('Disconnected'));
+		return [heard(says, file), heard(spoken, got)];
+	} finally {
+		await cli.stop();
+	}
+}
+
+// Several are called at once: who comes is in, who says no is told.
+async function severalAtOnce(browser) {
+	const [alice, bob, carol] = await people(browser, ['Alice', 'Bob', 'Carol']);
+	await alice.run(([one, two]) => {
+		window.call = window.agent.startCall([{ communicationUserId: one }, { communicationUserId: two }]);
+	}, [bob.id, carol.id]);
+	await alice.run(() => window.until('both rung', () => window.members().filter((one) => one.state === 'Ringing').length === 2));
+	equal(await alice.run(() => window.call.info.groupId === window.call.id), true, 'a group of its own');
+	await carol.run(async () => { await (await window.until('a call', () => window.incoming)).reject(); });
+	await alice.run((id) => window.until('that Carol does not come', () => window.members().every((one) => one.id !== id)), carol.id);
+	await bob.run(async () => { window.call = await (await window.until('a call', () => window.incoming)).accept(); });
+	await both(alice, bob, () => window.state('Connected'));
+	await both(alice, bob, () => window.until('the other one', () => window.members().length === 1 && window.members()[0].state === 'Connected'));
+	equal(await bob.run(() => window.call.callerInfo.displayName), 'Alice', 'who called');
+	await alice.run(() => window.call.hangUp());
+	await bob.run(() => window.state('Disconnected'));
+	equal(await bob.run(() => window.call.callEndReason.code), 0, 'the end');
+}
+
 async function hostile(browser) {
 	const [alice] = await people(browser, ['Alice']), device = await service.device();
 	try {
@@ -507,6 +570,8 @@ const TESTS = [
 	['the native client calls the browser: each hears the other', withNative('native')],
 	['a group of two browsers and the native client: who is there, and each hears the others', inGroup],
 	['the daemon is killed and comes back: the members of a group come back by themselves', groupRestarted],
+	['a third is called into a call between two: it goes over the media processor, and each hears the others', calledIn],
+	['several are called at once', severalAtOnce],
 	['the browser calls the native client, with VP8 video: each sees the other', videoWithNative('browser', 'VP8')],
 	['the native client calls the browser, with H.264 video: each sees the other', videoWithNative('native', 'H264')],
 	['mute, hold, resume, video, screen', controls],

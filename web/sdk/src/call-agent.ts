@@ -70,15 +70,13 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 	get userId(): string { return this.#userId; }
 	get identifier(): CommunicationIdentifier { return fromRawId(this.#userId); }
 
-	/** Calls somebody; the call is there at once and goes through its states by itself. */
+	/** Calls somebody, or several at once (a group call); the call is there at once and goes through its states by itself. */
 	startCall(participants: CommunicationIdentifier[], options: StartCallOptions = {}): Call {
 		this.#checkAlive();
-		const [first, ...more] = participants;
+		const [first, ...more] = participants.map((one) => fromRawId(toRawId(one)));
 		if (!first)
 			throw new CallingCommunicationError(400, 41015, 'Whom to call?');
-		if (more.length > 0)
-			throw notSupported('Calling several people at once');
-		return this.#place(new Call(this, 'Outgoing', { remote: fromRawId(toRawId(first)) }, options), options);
+		return this.#place(new Call(this, 'Outgoing', more.length > 0 ? { invited: [first, ...more] } : { remote: first }, options), options);
 	}
 
 	/** Joins the group call of that name (a UUID), which begins with its first member. */
@@ -186,7 +184,8 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 
 	/** @internal */
 	async answered(incoming: IncomingCall, event: Schemas['EventIncomingCall'], early: Candidate[], options: AcceptCallOptions): Promise<Call> {
-		const call = new Call(this, 'Incoming', { remote: fromRawId(event.from.rawId), name: event.from.displayName }, options);
+		const call = new Call(this, 'Incoming', { remote: fromRawId(event.from.rawId), name: event.from.displayName,
+			...event.groupId !== undefined && { groupId: event.groupId } }, options);
 		this.#incoming.delete(incoming.id);
 		this.#byId.set(incoming.id, call);
 		this.#add(call);
@@ -269,6 +268,12 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 			break;
 		case 'participantsUpdated':
 			call.takeParticipants(event.data.participants);
+			break;
+		case 'promote':
+			call.promote(event.data.groupId);
+			break;
+		case 'promoted': case 'notPromoted':
+			call.promoted(event.type === 'promoted');
 			break;
 		case 'notification':
 			call.takeNotification(event.data.from, event.data.kind, event.data.data);

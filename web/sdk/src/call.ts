@@ -1,52 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CallAgent } from './call-agent.js';
-import { Emitter, type CollectionUpdatedEvent, type PropertyChangedEvent } from './emitter.js';
+import { CallRequests } from './call-requests.js';
+import type { CallEvents } from './call-events.js';
+import { Emitter } from './emitter.js';
 import { CallingCommunicationError, invalidState, notSupported, toEndReason } from './error.js';
 import { featureOf, type Feature, type FeatureFactory } from './features/feature.js';
 import { Features } from './features/features.js';
 import { fromRawId, toRawId } from './identifier.js';
 import { LocalAudioStream } from './local-audio-stream.js';
-import { captureError, LocalVideoStream } from './local-video-stream.js';
+import { captureError, chooseScreen, LocalVideoStream } from './local-video-stream.js';
 import { Peer, type Candidate, type SdpType } from './peer.js';
 import { PathKeeper } from './path-keeper.js';
 import { PathWatch } from './path-watch.js';
+import { Promotion } from './promotion.js';
 import { RemoteParticipant } from './remote-participant.js';
 import { Roster } from './roster.js';
 import { Speaker } from './speaker.js';
 import { listen, listenToMix } from './speaking.js';
 import type { Schemas } from './service.js';
 import type { AcceptCallOptions, CallDirection, CallEndReason, CallerInfo, CallInfo, CallState, CommunicationIdentifier,
-	CommunicationIdentifierKind, DtmfTone, HangUpOptions, ParticipantRole, StartCallOptions } from './types.js';
-
-export interface CallEvents {
-	stateChanged: PropertyChangedEvent;
-	idChanged: PropertyChangedEvent;
-	isMutedChanged: PropertyChangedEvent;
-	isIncomingAudioMutedChanged: PropertyChangedEvent;
-	isScreenSharingOnChanged: PropertyChangedEvent;
-	isLocalVideoStartedChanged: PropertyChangedEvent;
-	remoteParticipantsUpdated: CollectionUpdatedEvent<RemoteParticipant>;
-	localVideoStreamsUpdated: CollectionUpdatedEvent<LocalVideoStream>;
-	localAudioStreamsUpdated: CollectionUpdatedEvent<LocalAudioStream>;
-	totalParticipantCountChanged: PropertyChangedEvent;
-	roleChanged: PropertyChangedEvent;
-	mutedByOthers: PropertyChangedEvent;
-	/** @internal A device could not be opened, or ended by itself. */
-	captureFailed: (what: 'microphone' | 'camera' | 'screen', error: CallingCommunicationError | undefined) => void;
-	/** @internal */
-	peerMade: (peer: Peer) => void;
-	/** @internal The other side tells us something. */
-	notified: (rawId: string, kind: string, data: Record<string, unknown>) => void;
-	/** @internal What the browser says of the connection. */
-	connectionChanged: (state: RTCPeerConnectionState) => void;
-}
+	CommunicationIdentifierKind, DtmfTone, HangUpOptions, ParticipantRole, StartCallOptions, VideoConstraints } from './types.js';
 
 const REJOINS_MAX = 5;
 const TONES: Record<string, string> = { Pound: '#', Star: '*' };
 
-/** Who is called, or who calls; or which group is joined. @internal */
-export type CallTarget = { remote: CommunicationIdentifierKind; name?: string | undefined; groupId?: undefined } |
-	{ groupId: string; remote?: undefined; name?: undefined };
+export type { CallEvents };
+/** Who is called, or who calls; or which group is joined, or begun with whom. @internal */
+export interface CallTarget { remote?: CommunicationIdentifierKind | undefined; name?: string | undefined; groupId?: string; invited?: CommunicationIdentifierKind[] }
 
 /** A call, from startCall(), join() or accept() to its end. */
 export class Call extends Emitter<CallEvents> {
@@ -66,8 +46,13 @@ export class Call extends Emitter<CallEvents> {
 	#camera: LocalVideoStream | undefined;
 	#screen: LocalVideoStream | undefined;
 	/* Who is at the other side; in a group there is none, but a roster. */
-	readonly #other: RemoteParticipant | undefined;
-	readonly #roster = new Roster();
+	#other: RemoteParticipant | undefined;
+	/** @internal */
+	readonly requests = new CallRequests(this);
+	readonly #roster = new Roster((rawId) => this.requests.mute(rawId));
+	#groupId: string | undefined;
+	#promotion: Promotion | undefined;
+	#iceServers: Schemas['IceServers'] = [];
 	#captureFailures: ['microphone' | 'camera' | 'screen', CallingCommunicationError | undefined][] = [];
 	readonly #speaker = new Speaker();
 	readonly #path: PathWatch;
@@ -83,7 +68,10 @@ export class Call extends Emitter<CallEvents> {
 		this.#isMuted = options.audioOptions?.muted ?? false;
 		this.#audio = options.audioOptions?.localAudioStreams?.[0];
 		this.#camera = options.videoOptions?.localVideoStreams?.find((stream) => stream.mediaStreamType !== 'ScreenSharing');
-		this.#other = to.remote && new RemoteParticipant(to.remote, to.name);
+		this.#other = to.remote && !this.#isMeeting ? new RemoteParticipant(to.remote, to.name) : undefined;
+		this.#groupId = to.groupId;
+		for (const one of to.invited ?? [])
+			this.#roster.expect(toRawId(one), new RemoteParticipant(one), false);
 		this.#path = new PathWatch(this);
 		this.#keeper = new PathKeeper(this);
 		this.on('captureFailed', (what, error) => this.#captureFailures.push([what, error]));
@@ -101,17 +89,17 @@ export class Call extends Emitter<CallEvents> {
 	get isScreenSharingOn(): boolean { return this.#screen !== undefined; }
 	get localVideoStreams(): readonly LocalVideoStream[] { return [this.#camera, this.#screen].filter((stream) => stream !== undefined); }
 	get localAudioStreams(): readonly LocalAudioStream[] { return this.#audio ? [this.#audio] : []; }
-	/** Whether it is a group call. */
-	get isGroup(): boolean { return this.to.groupId !== undefined; }
+	/** Whether it is a group call: everybody talks to the media processor. */
+	get isGroup(): boolean { return this.#isMeeting && !this.#promotion; }
 	get remoteParticipants(): readonly RemoteParticipant[] {
 		return this.#state === 'Disconnected' ? [] : this.#everybody;
 	}
 	get totalParticipantCount(): number { return this.remoteParticipants.length + 1; }
 	get info(): CallInfo {
-		return { threadId: undefined, participantId: this.agent.endpointId, ...this.to.groupId !== undefined && { groupId: this.to.groupId } };
+		return { threadId: undefined, participantId: this.agent.endpointId, ...this.#groupId !== undefined && { groupId: this.#groupId } };
 	}
 	get callerInfo(): CallerInfo {
-		return this.direction === 'Incoming' ? { displayName: this.#other?.displayName, identifier: this.to.remote }
+		return this.direction === 'Incoming' ? { displayName: this.#other?.displayName ?? this.to.name, identifier: this.to.remote }
 			: { displayName: this.agent.displayName, identifier: fromRawId(this.agent.userId) };
 	}
 
@@ -124,7 +112,11 @@ export class Call extends Emitter<CallEvents> {
 	async unmute(): Promise<void> { this.#setMuted(false); }
 	async muteIncomingAudio(): Promise<void> { this.#setIncomingMuted(true); }
 	async unmuteIncomingAudio(): Promise<void> { this.#setIncomingMuted(false); }
-	async muteAllRemoteParticipants(): Promise<void> { throw notSupported('Muting others in a call of two'); }
+	/** In a group call: asks all others to be silent. */
+	async muteAllRemoteParticipants(): Promise<void> {
+		this.#checkAlive();
+		await this.requests.mute();
+	}
 
 	/** Starts to send sound, from the selected microphone unless a stream is given. */
 	async startAudio(stream?: LocalAudioStream | { muted?: boolean }): Promise<void> {
@@ -196,29 +188,30 @@ export class Call extends Emitter<CallEvents> {
 		sender.insertDTMF(sender.toneBuffer + key, 160, 70);
 	}
 
+	/** Calls somebody into the call. One between two becomes a group call by it. */
 	addParticipant(identifier: CommunicationIdentifier): RemoteParticipant {
-		throw notSupported(`Adding ${toRawId(identifier)} to a call`);
+		this.#checkAlive();
+		const rawId = toRawId(identifier), known = this.#roster.find(rawId);
+		if (known)
+			return known;
+		const one = new RemoteParticipant(fromRawId(rawId));
+		one.updateState('Connecting');
+		this.#roster.expect(rawId, one, false);
+		void this.requests.add(rawId).catch((error: unknown) => {
+			this.#roster.forget(rawId);
+			one.updateState('Disconnected', toEndReason(error));
+		});
+		return one;
 	}
 
+	/** Takes somebody out of a group call. */
 	async removeParticipant(identifier: CommunicationIdentifier): Promise<void> {
-		throw notSupported(`Removing ${toRawId(identifier)} from a call`);
+		this.#checkAlive();
+		await this.requests.remove(toRawId(identifier));
 	}
 
-	async setConstraints(constraints: { video?: { send?: { bitrate?: { max?: number }; frameHeight?: { max?: number }; frameRate?: { max?: number } } } }): Promise<void> {
-		const sender = this.#peer?.transceiver('camera')?.sender, send = constraints.video?.send;
-		if (!sender || !send)
-			return;
-		const parameters = sender.getParameters();
-		for (const encoding of parameters.encodings) {
-			if (send.bitrate?.max)
-				encoding.maxBitrate = send.bitrate.max;
-			if (send.frameRate?.max)
-				encoding.maxFramerate = send.frameRate.max;
-			const height = sender.track?.getSettings().height;
-			if (send.frameHeight?.max && height)
-				encoding.scaleResolutionDownBy = Math.max(1, height / send.frameHeight.max);
-		}
-		await sender.setParameters(parameters);
+	async setConstraints(constraints: VideoConstraints): Promise<void> {
+		await this.#peer?.constrain(constraints.video?.send ?? {});
 	}
 
 	feature<T extends Feature>(factory: FeatureFactory<T, Call>): T {
@@ -235,14 +228,17 @@ export class Call extends Emitter<CallEvents> {
 	/** Tells the other side. @internal */
 	async notify(kind: string, data: Record<string, unknown>): Promise<void> {
 		this.#checkAlive();
-		await this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:notify',
-			{ endpointId: this.agent.endpointId, kind, data: data as never }, { params: { callId: this.#id } });
+		await this.requests.notify(kind, data);
 	}
 
 	/** @internal */
 	takeNotification(from: Schemas['Person'], kind: string, data: Record<string, unknown>): void {
 		if (kind === 'state' && typeof data['muted'] === 'boolean')
-			(this.#other ?? this.#roster.of(from.endpointId))?.updateMuted(data['muted']);
+			(this.#roster.of(from.endpointId) ?? this.#other)?.updateMuted(data['muted']);
+		if (kind === 'mute' && this.#isMeeting && !this.#isOver() && !this.#isMuted) {
+			this.#setMuted(true);
+			this.emit('mutedByOthers');
+		}
 		if (kind === 'transfer' && !this.isGroup && typeof data['id'] === 'string' && typeof data['to'] === 'string')
 			this.feature(Features.Transfer).requested(data['id'], data['to']);
 		this.emit('notified', from.rawId, kind, data);
@@ -250,11 +246,55 @@ export class Call extends Emitter<CallEvents> {
 
 	/** Members of the group have come, changed or left. @internal */
 	takeParticipants(members: Schemas['EventParticipantsUpdated']['participants']): void {
-		if (!this.isGroup || this.#isOver())
+		if (!this.#isMeeting || this.#isOver())
 			return;
 		const { added, removed } = this.#roster.update(members, this.agent.endpointId);
 		if (added.length + removed.length > 0)
 			this.emit('remoteParticipantsUpdated', { added, removed });
+	}
+
+	/** The call becomes a group call: goes to the media processor too, and stays where it is until all are there. @internal */
+	promote(groupId: string): void {
+		const before = this.#peer;
+		if (this.#isMeeting || !this.#isConnected || this.#isOver() || !before)
+			return;
+		this.#groupId = groupId;
+		if (this.#other)
+			this.#roster.expect(toRawId(this.#other.identifier), this.#other, true);
+		const promotion = this.#promotion = new Promotion(this.#newPeer('all', undefined, this.agent.prepared()), () => this.#take(promotion));
+		void promotion.begin(before, this.agent.iceServers(this.#iceServers), (sdp) => this.requests.promote(sdp)).catch(() => undefined);
+	}
+
+	/** All are there, or it was given up. @internal */
+	promoted(is: boolean): void {
+		if (is) {
+			this.#promotion?.due();
+			return;
+		}
+		this.#promotion?.peer.close();
+		this.#promotion = undefined;
+		this.#groupId = undefined;
+		this.#roster.clear();
+	}
+
+	#take(promotion: Promotion): void {
+		const before = this.#peer;
+		if (!before || this.#promotion !== promotion)
+			return;
+		this.#promotion = this.#other = undefined;
+		this.#peer = promotion.peer;
+		for (const media of ['audio', 'camera', 'screen'] as const)
+			void promotion.peer.send(media, before.sent(media));
+		promotion.peer.establish();
+		if (this.#isHeld)
+			promotion.peer.setHold(true);
+		this.emit('peerMade', promotion.peer);
+		this.#mediaChanged();
+		this.#listen();
+		before.close();
+		if (this.#isMuted)
+			this.#tellState();
+		this.emit('connectionChanged', 'connected');
 	}
 
 	/** The media processor has stopped, and the group call with it: joins the group anew. @internal */
@@ -276,15 +316,18 @@ export class Call extends Emitter<CallEvents> {
 			void this.#captureAll(peer);
 			const offer = await peer.createOffer();
 			const body: Record<string, unknown> = { endpointId: await this.agent.signedIn(), sdp: offer.sdp, iceTransport: this.agent.iceTransport,
-				...this.to.remote ? { targets: [{ rawId: toRawId(this.to.remote) }] } : { groupId: this.to.groupId } };
+				...this.#groupId !== undefined ? { groupId: this.#groupId }
+					: { targets: (this.to.invited ?? [this.to.remote]).map((one) => ({ rawId: one && toRawId(one) })) } };
 			if (options.customContext)
 				body['customContext'] = JSON.stringify(options.customContext);
 			if (this.#isOver())
 				return;
 			const placed = await this.agent.service.request('post', '/calling/2026-11-01/calls', body as never);
 			this.#id = placed.callId;
+			this.#iceServers = placed.iceServers;
+			this.#groupId = placed.groupId;
 			if (this.#isOver()) {
-				this.#tellHangUp({ code: 487, subCode: 0, message: 'the caller cancelled' }, false);
+				void this.requests.hangUp({ code: 487, subCode: 0, message: 'the caller cancelled' }, false);
 				return;
 			}
 			this.agent.named(this);
@@ -303,9 +346,14 @@ export class Call extends Emitter<CallEvents> {
 	/** Answers the other side. @internal */
 	async answer(incoming: Schemas['EventIncomingCall']): Promise<void> {
 		this.#id = incoming.callId;
+		this.#iceServers = incoming.iceServers;
 		this.#setState('Connecting');
 		this.#other?.updateState('Connecting');
 		try {
+			if (incoming.sdp === undefined) {
+				await this.#enter(incoming);
+				return;
+			}
 			const peer = this.#makePeer(incoming.iceTransport ?? 'all', incoming.iceServers);
 			void this.#captureAll(peer);
 			const answer = await peer.createAnswer(incoming.sdp);
@@ -313,8 +361,7 @@ export class Call extends Emitter<CallEvents> {
 				return;
 			/* Candidates need not wait: the service holds those of a device that rings until it accepts. */
 			peer.signal();
-			const accepted = this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:accept',
-				{ endpointId: this.agent.endpointId, sdp: answer.sdp ?? '' }, { params: { callId: this.#id } });
+			const accepted = this.requests.accept(answer.sdp ?? '');
 			/* Behind the request: it keeps the browser busy for a while. */
 			setTimeout(() => peer.begin(answer));
 			await accepted;
@@ -327,8 +374,24 @@ export class Call extends Emitter<CallEvents> {
 		}
 	}
 
+	/* Who is called into a group offers to its media processor. */
+	async #enter(incoming: Schemas['EventIncomingCall']): Promise<void> {
+		const peer = this.#makePeer('all', undefined, this.agent.prepared());
+		void this.#captureAll(peer);
+		const offer = await peer.createOffer();
+		if (this.#isOver())
+			return;
+		peer.begin(offer, this.agent.iceServers(incoming.iceServers));
+		await this.requests.accept(offer.sdp ?? '');
+		peer.signal();
+	}
+
 	/** The other side has accepted, or sends a new description. @internal */
 	takeDescription(type: SdpType, sdp: string, name: string | undefined): void {
+		if (this.#promotion && type === 'answer' && name === undefined) {
+			this.#promotion.answered(sdp);
+			return;
+		}
 		this.#other?.updateDisplayName(name);
 		if (this.#state === 'Ringing') {
 			this.#other?.updateState('Connecting');
@@ -365,7 +428,7 @@ export class Call extends Emitter<CallEvents> {
 	/** The page goes: tells the service without waiting. @internal */
 	abandon(): void {
 		if (this.#id && !this.#isOver())
-			this.#tellHangUp({ code: 0, subCode: 0, message: 'the page was closed' }, false, true);
+			void this.requests.hangUp({ code: 0, subCode: 0, message: 'the page was closed' }, false, true);
 	}
 
 	/** Ends the call because its media does not get through. @internal */
@@ -373,8 +436,10 @@ export class Call extends Emitter<CallEvents> {
 		await this.#leave(reason, false);
 	}
 
+	get #isMeeting(): boolean { return (this.#groupId ?? this.to.invited) !== undefined; }
+
 	get #everybody(): RemoteParticipant[] {
-		return this.#other ? [this.#other] : this.#roster.list;
+		return this.#isMeeting ? this.#roster.list : this.#other ? [this.#other] : [];
 	}
 
 	#isOver(): boolean {
@@ -442,17 +507,22 @@ export class Call extends Emitter<CallEvents> {
 	}
 
 	#makePeer(wish: Schemas['IceTransport'], iceServers?: Schemas['IceServers'], made?: RTCPeerConnection): Peer {
+		const peer = this.#peer = this.#newPeer(wish, iceServers, made);
+		this.emit('peerMade', peer);
+		return peer;
+	}
+
+	#newPeer(wish: Schemas['IceTransport'], iceServers?: Schemas['IceServers'], made?: RTCPeerConnection): Peer {
 		const relayOnly = wish === 'relay' || this.agent.iceTransport === 'relay';
 		/* A callee knows its servers: it gathers while the descriptions are made. */
-		const peer = this.#peer = new Peer({ iceTransportPolicy: relayOnly ? 'relay' : 'all',
+		const peer = new Peer({ iceTransportPolicy: relayOnly ? 'relay' : 'all',
 			...iceServers && { iceServers: this.agent.iceServers(iceServers), iceCandidatePoolSize: 1 } }, {
 			candidates: (list, end) => this.#sendCandidates(list, end),
-			offer: (sdp) => this.#renegotiate('offer', sdp),
-			answer: async (sdp) => void await this.#renegotiate('answer', sdp),
-			state: (state) => this.#onConnection(state),
+			offer: (sdp) => this.requests.renegotiate('offer', sdp),
+			answer: async (sdp) => void await this.requests.renegotiate('answer', sdp),
+			state: (state) => peer === this.#promotion?.peer ? this.#promotion.connection(state) : this.#onConnection(state),
 			mediaChanged: () => this.#mediaChanged(),
 		}, made);
-		this.emit('peerMade', peer);
 		return peer;
 	}
 
@@ -584,35 +654,26 @@ export class Call extends Emitter<CallEvents> {
 			this.#mediaChanged();
 			if (this.#isMuted)
 				this.#tellState();
-			const receiver = this.#peer?.transceiver('audio')?.receiver;
-			this.#stopListening?.();
-			if (receiver)
-				this.#stopListening = this.isGroup ? listenToMix(receiver, (sources) => this.#roster.speaking(sources))
-					: listen(receiver, (is) => this.#other?.updateSpeaking(is));
+			this.#listen();
 		}
 		this.emit('connectionChanged', state);
+	}
+
+	/* Who speaks. */
+	#listen(): void {
+		const receiver = this.#peer?.transceiver('audio')?.receiver;
+		this.#stopListening?.();
+		if (receiver)
+			this.#stopListening = this.isGroup ? listenToMix(receiver, (sources) => this.#roster.speaking(sources))
+				: listen(receiver, (is) => this.#other?.updateSpeaking(is));
 	}
 
 	#sendCandidates(candidates: Candidate[], endOfCandidates: boolean): void {
 		if (this.#isOver())
 			return;
-		void this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:candidates',
-			{ endpointId: this.agent.endpointId, candidates: candidates.slice(0, 64), endOfCandidates: endOfCandidates && candidates.length <= 64 },
-			{ params: { callId: this.#id } }).catch(() => undefined);
+		void this.requests.candidates(candidates.slice(0, 64), endOfCandidates && candidates.length <= 64);
 		if (candidates.length > 64)
 			this.#sendCandidates(candidates.slice(64), endOfCandidates);
-	}
-
-	async #renegotiate(type: SdpType, sdp: string): Promise<boolean> {
-		try {
-			await this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:renegotiate',
-				{ endpointId: this.agent.endpointId, sdp, type }, { params: { callId: this.#id } });
-			return true;
-		} catch (error) {
-			if (error instanceof CallingCommunicationError && error.code === 409)
-				return false;
-			throw error;
-		}
 	}
 
 	async #leave(reason: CallEndReason, forEveryone: boolean): Promise<void> {
@@ -620,18 +681,13 @@ export class Call extends Emitter<CallEvents> {
 			return;
 		this.#setState('Disconnecting');
 		this.#release();
-		const told = this.#id ? this.#tellHangUp(reason, forEveryone) : undefined;
+		const told = this.#id ? this.requests.hangUp(reason, forEveryone) : undefined;
 		this.end(reason);
 		await told;
 	}
 
-	#tellHangUp(reason: CallEndReason, forEveryone: boolean, keepalive = false): Promise<void> {
-		return this.agent.service.request('post', '/calling/2026-11-01/calls/{callId}:hangup',
-			{ endpointId: this.agent.endpointId, code: reason.code, subcode: reason.subCode, reason: (reason.message ?? '').slice(0, 200),
-				forEveryone }, { params: { callId: this.#id }, keepalive }).catch(() => undefined);
-	}
-
 	#release(): void {
+		this.#promotion?.peer.close();
 		this.#peer?.close();
 		this.#stopListening?.();
 		this.#speaker.close();
@@ -641,13 +697,5 @@ export class Call extends Emitter<CallEvents> {
 				void this.#stopVideo(media, stream);
 		for (const feature of this.#features.values())
 			feature.dispose?.();
-	}
-}
-
-async function chooseScreen(): Promise<MediaStream> {
-	try {
-		return await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 30 } }, audio: false });
-	} catch (error) {
-		throw captureError('screen', error);
 	}
 }

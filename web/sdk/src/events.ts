@@ -9,6 +9,9 @@ export type CallEvent =
 	| { type: 'remoteCandidates'; data: Schemas['EventRemoteCandidates'] }
 	| { type: 'participantsUpdated'; data: Schemas['EventParticipantsUpdated'] }
 	| { type: 'notification'; data: Schemas['EventNotification'] }
+	| { type: 'promote'; data: Schemas['EventPromote'] }
+	| { type: 'promoted'; data: Schemas['EventPromoted'] }
+	| { type: 'notPromoted'; data: Schemas['EventCallEnded'] }
 	| { type: 'renegotiate'; data: Schemas['EventRenegotiate'] };
 
 type Check = (value: unknown) => boolean;
@@ -23,15 +26,16 @@ const shape = (members: Record<string, Check>): Check => (value) =>
 	isRecord(value) && Object.entries(members).every(([name, check]) => check(value[name]));
 
 const isPerson = shape({ rawId: isText, displayName: optional(isText), endpointId: optional(isText) });
-const isMember = shape({ rawId: isText, displayName: optional(isText), endpointId: isText, isMuted: isFlag, audioSource: isNumber,
-	state: (value) => value === 'connected' || value === 'disconnected' });
+const isMember = shape({ rawId: isText, displayName: optional(isText), endpointId: optional(isText), isMuted: optional(isFlag),
+	audioSource: optional(isNumber), end: optional(shape({ code: isNumber, subcode: isNumber, reason: isText })),
+	state: (value) => value === 'ringing' || value === 'connected' || value === 'disconnected' });
 const MEMBERS_MAX = 2000;
 const isEnd = { callId: isText, code: isNumber, subcode: isNumber, reason: isText };
 const isServer = shape({ urls: listOf(isText), username: optional(isText), credential: optional(isText) });
 const isCandidate = shape({ candidate: isText, sdpMid: optional(isText), sdpMLineIndex: optional(isNumber) });
 
 const SHAPES: Record<CallEvent['type'], Check> = {
-	incomingCall: shape({ callId: isText, from: isPerson, to: isPerson, sdp: isText, iceServers: listOf(isServer),
+	incomingCall: shape({ callId: isText, from: isPerson, to: isPerson, sdp: optional(isText), groupId: optional(isText), iceServers: listOf(isServer),
 		customContext: optional(isText) }),
 	callAccepted: shape({ callId: isText, sdp: isText, by: isPerson }),
 	callRejected: shape(isEnd),
@@ -40,6 +44,9 @@ const SHAPES: Record<CallEvent['type'], Check> = {
 	remoteCandidates: shape({ callId: isText, candidates: listOf(isCandidate) }),
 	participantsUpdated: shape({ callId: isText, sequence: isNumber, participants: listOf(isMember, MEMBERS_MAX) }),
 	notification: shape({ callId: isText, from: isPerson, kind: isText, data: isRecord }),
+	promote: shape({ callId: isText, groupId: isText }),
+	promoted: shape({ callId: isText }),
+	notPromoted: shape(isEnd),
 	renegotiate: shape({ callId: isText, sdp: isText, type: (value) => value === 'offer' || value === 'answer', from: isPerson }),
 };
 

@@ -109,3 +109,12 @@ export function captureError(what: string, error: unknown): CallingCommunication
 		return new CallingCommunicationError(404, 43013, `There is no such ${what}.`, name);
 	return new CallingCommunicationError(500, 43001, `The ${what} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, name);
 }
+
+/** What the user wants to show. @internal */
+export async function chooseScreen(): Promise<MediaStream> {
+	try {
+		return await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 30 } }, audio: false });
+	} catch (error) {
+		throw captureError('screen', error);
+	}
+}

@@ -56,13 +56,12 @@ export class PathWatch extends Emitter<{ pathChanged: (path: CallPath) => void }
 	}
 
 	async #report(kind: string, more: Partial<Schemas['CallReport']> = {}): Promise<void> {
-		const { agent, id, peer } = this.call;
+		const { id, peer } = this.call;
 		const stats = await peer?.stats().catch(() => undefined);
 		if (!stats || !id)
 			return;
 		const report = reportOf(kind, stats, { atUs: (Date.now() - this.#begun) * 1000, ...more }, this.call.isGroup);
-		await agent.service.request('post', '/calling/2026-11-01/calls/{callId}:report', { endpointId: agent.endpointId, report },
-			{ params: { callId: id } }).catch(() => undefined);
+		await this.call.requests.report(report);
 	}
 }
 

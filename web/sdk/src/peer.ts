@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Schemas } from './service.js';
 import type { Stats } from './stats.js';
+import type { SendConstraints } from './types.js';
 
 export type Candidate = Schemas['Candidates'][number];
 export type SdpType = Schemas['SdpType'];
@@ -182,6 +183,22 @@ export class Peer {
 	/** The track that goes out. */
 	sent(media: Media): MediaStreamTrack | undefined {
 		return this.#sending[media];
+	}
+
+	/** Limits of what the camera's pictures may cost. */
+	async constrain({ bitrate, frameHeight, frameRate }: SendConstraints): Promise<void> {
+		const sender = this.transceiver('camera')?.sender, parameters = sender?.getParameters(), height = sender?.track?.getSettings().height;
+		if (!sender || !parameters)
+			return;
+		for (const encoding of parameters.encodings) {
+			if (bitrate?.max)
+				encoding.maxBitrate = bitrate.max;
+			if (frameRate?.max)
+				encoding.maxFramerate = frameRate.max;
+			if (frameHeight?.max && height)
+				encoding.scaleResolutionDownBy = Math.max(1, height / frameHeight.max);
+		}
+		await sender.setParameters(parameters);
 	}
 
 	async stats(): Promise<Stats[]> {

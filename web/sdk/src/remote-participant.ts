@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Emitter, type CollectionUpdatedEvent, type PropertyChangedEvent } from './emitter.js';
+import { notSupported } from './error.js';
 import { RemoteVideoStream } from './remote-video-stream.js';
 import type { CallEndReason, CommunicationIdentifierKind, ParticipantRole, RemoteParticipantState } from './types.js';
 
@@ -20,6 +21,7 @@ export class RemoteParticipant extends Emitter<RemoteParticipantEvents> {
 	#isSpeaking = false;
 	#callEndReason: CallEndReason | undefined;
 	#videoStreams: RemoteVideoStream[] = [];
+	#mute: (() => Promise<void>) | undefined;
 	readonly role: ParticipantRole = 'Unknown';
 	readonly endpointDetails: { participantId: string }[] = [];
 
@@ -34,6 +36,18 @@ export class RemoteParticipant extends Emitter<RemoteParticipantEvents> {
 	get isSpeaking(): boolean { return this.#isSpeaking; }
 	get callEndReason(): CallEndReason | undefined { return this.#callEndReason; }
 	get videoStreams(): readonly RemoteVideoStream[] { return this.#videoStreams; }
+
+	/** In a group call: asks to be silent. Whoever is asked may speak again when they like. */
+	async mute(): Promise<void> {
+		if (!this.#mute)
+			throw notSupported('Muting the other side of a call between two');
+		await this.#mute();
+	}
+
+	/** @internal */
+	mutedBy(mute: () => Promise<void>): void {
+		this.#mute = mute;
+	}
 
 	/** @internal */
 	updateState(state: RemoteParticipantState, reason?: CallEndReason): void {

@@ -1,16 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-import { fromRawId } from './identifier.js';
+import { fromRawId, toRawId } from './identifier.js';
 import { RemoteParticipant } from './remote-participant.js';
 import type { Schemas } from './service.js';
 
 type Member = Schemas['EventParticipantsUpdated']['participants'][number];
 
-/** The members of a group call but oneself: one for each device. */
+/** The members of a group call but oneself: one for each device; and who is called into it. */
 export class Roster {
 	readonly #byEndpoint = new Map<string, RemoteParticipant>();
+	/* Who is called, and whose device is not known yet: by raw id. */
+	readonly #expected = new Map<string, RemoteParticipant>();
 	readonly #sources = new Map<RemoteParticipant, number>();
+	/* Whom the application knows of. */
+	readonly #told = new Set<RemoteParticipant>();
 
-	get list(): RemoteParticipant[] { return [...this.#byEndpoint.values()]; }
+	/** How somebody is made to be silent. */
+	constructor(private readonly mute: (rawId: string) => Promise<void>) {}
+
+	get list(): RemoteParticipant[] { return [...this.#byEndpoint.values(), ...[...this.#expected.values()].filter((one) => this.#told.has(one))]; }
+
+	/** Somebody will be among the members by this object; told: the application knows of it. */
+	expect(rawId: string, one: RemoteParticipant, told: boolean): void {
+		this.#expected.set(rawId, one);
+		if (told)
+			this.#told.add(one);
+	}
+
+	/** It will not. */
+	forget(rawId: string): void {
+		this.#expected.delete(rawId);
+	}
+
+	/** Whoever is called, or is in it, with this id. */
+	find(rawId: string): RemoteParticipant | undefined {
+		return this.#expected.get(rawId) ?? [...this.#byEndpoint.values()].find((one) => toRawId(one.identifier) === rawId);
+	}
+
+	clear(): void {
+		this.#byEndpoint.clear();
+		this.#expected.clear();
+		this.#sources.clear();
+		this.#told.clear();
+	}
 
 	of(endpointId: string | undefined): RemoteParticipant | undefined {
 		return endpointId === undefined ? undefined : this.#byEndpoint.get(endpointId);
@@ -28,24 +59,54 @@ export class Roster {
 		for (const member of members) {
 			if (member.endpointId === own)
 				continue;
-			const known = this.#byEndpoint.get(member.endpointId);
-			if (member.state === 'connected') {
-				const one = known ?? new RemoteParticipant(fromRawId(member.rawId), member.displayName);
-				this.#byEndpoint.set(member.endpointId, one);
-				this.#sources.set(one, member.audioSource);
-				one.updateDisplayName(member.displayName);
-				one.updateMuted(member.isMuted);
-				one.updateState('Connected');
-				if (!known)
-					added.push(one);
-			} else if (known) {
-				this.#byEndpoint.delete(member.endpointId);
-				this.#sources.delete(known);
-				known.updateSpeaking(false);
-				known.updateState('Disconnected', { code: 0, subCode: 0, message: 'left the call' });
-				removed.push(known);
-			}
+			const one = member.state === 'ringing' ? this.#rings(member) : member.state === 'connected' ? this.#comes(member) : this.#goes(member);
+			if (one && member.state === 'disconnected')
+				removed.push(one);
+			else if (one && !this.#told.has(one))
+				added.push(one);
+			if (one && member.state !== 'disconnected')
+				this.#told.add(one);
 		}
 		return { added, removed };
+	}
+
+	#rings(member: Member): RemoteParticipant {
+		const one = this.#expected.get(member.rawId) ?? this.#make(member);
+		this.#expected.set(member.rawId, one);
+		one.updateState('Ringing');
+		return one;
+	}
+
+	#comes(member: Member): RemoteParticipant {
+		const endpointId = member.endpointId ?? '', one = this.#byEndpoint.get(endpointId) ?? this.#expected.get(member.rawId) ?? this.#make(member);
+		if (this.#expected.get(member.rawId) === one)
+			this.#expected.delete(member.rawId);
+		this.#byEndpoint.set(endpointId, one);
+		this.#sources.set(one, member.audioSource ?? 0);
+		one.mutedBy(() => this.mute(member.rawId));
+		one.updateDisplayName(member.displayName);
+		one.updateMuted(member.isMuted ?? false);
+		one.updateState('Connected');
+		return one;
+	}
+
+	#goes(member: Member): RemoteParticipant | undefined {
+		const one = member.endpointId === undefined ? this.#expected.get(member.rawId) : this.#byEndpoint.get(member.endpointId), { end } = member;
+		if (!one)
+			return undefined;
+		if (member.endpointId === undefined)
+			this.#expected.delete(member.rawId);
+		else
+			this.#byEndpoint.delete(member.endpointId);
+		this.#sources.delete(one);
+		this.#told.delete(one);
+		one.updateSpeaking(false);
+		one.updateState('Disconnected', end ? { code: end.code, subCode: end.subcode, message: end.reason }
+			: { code: 0, subCode: 0, message: 'left the call' });
+		return one;
+	}
+
+	#make(member: Member): RemoteParticipant {
+		return new RemoteParticipant(fromRawId(member.rawId), member.displayName);
 	}
 }

@@ -158,7 +158,7 @@ export interface paths {
         put?: never;
         /**
          * Places a call, or joins a group
-         * @description Needs the scope voip. With targets all devices of the callee ring; the first to accept wins. How it goes on is told by events: callAccepted, callRejected, remoteCandidates, relayBudgetLow, callEnded. With groupId the device joins the group call of that name, which begins with its first member and ends with its last: callAccepted brings the answer of the media processor (by 28:media), participantsUpdated who is in it. A device that is in the group already leaves it first. A user whose relay budget is used up is given no TURN server, and relayRefused says so; a call that may take no other way than the relay is refused then (403 RelayBudgetUsedUp).
+         * @description Needs the scope voip. With one target all devices of the callee ring; the first to accept wins. How it goes on is told by events: callAccepted, callRejected, remoteCandidates, relayBudgetLow, callEnded. With several targets the device is in a group call of its own (groupId is the call's id), as with groupId, into which the others are called; it ends when one is left alone. With groupId the device joins the group call of that name, which begins with its first member and ends with its last: callAccepted brings the answer of the media processor (by 28:media), participantsUpdated who is in it. A device that is in the group already leaves it first. A user whose relay budget is used up is given no TURN server, and relayRefused says so; a call that may take no other way than the relay is refused then (403 RelayBudgetUsedUp).
          */
         post: operations["createCall"];
         delete?: never;
@@ -193,7 +193,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Answers a call */
+        /**
+         * Answers a call
+         * @description A call between two is answered with an answer. Who is called into a group (incomingCall has groupId and no sdp) sends an offer: callAccepted brings the media processor's answer to it, participantsUpdated who is in the call.
+         */
         post: operations["acceptCall"];
         delete?: never;
         options?: never;
@@ -275,6 +278,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/calling/2026-11-01/calls/{callId}:promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offers to the media processor, when asked to by the event promote
+         * @description Beside the connection to the other side, which stays in use until the event promoted (or notPromoted) comes. callAccepted brings the answer. No candidates need to be sent for it.
+         */
+        post: operations["promoteCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calling/2026-11-01/calls/{callId}/participants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calls people into a call
+         * @description Their devices ring (incomingCall with groupId); participantsUpdated tells that they do, and then that they are connected, or disconnected and why. A call between two becomes a group call by it, under the same id: both devices get the event promote.
+         */
+        post: operations["addParticipants"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calling/2026-11-01/calls/{callId}/participants:remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes somebody out of a group call, with all devices; one that rings stops */
+        post: operations["removeParticipant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/calling/2026-11-01/calls/{callId}/participants:mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks somebody's devices, or all others', to mute themselves
+         * @description They get a notification of kind mute. They may unmute themselves again.
+         */
+        post: operations["muteParticipants"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/calling/2026-11-01/calls/{callId}:notify": {
         parameters: {
             query?: never;
@@ -286,7 +366,7 @@ export interface paths {
         put?: never;
         /**
          * Tells the other side of a connected call something; the service passes it on and keeps nothing
-         * @description Kinds that Callflow's own clients use: state (muted, handRaised), transfer (id, to) and transferState (id, state). Clients pass over kinds that they do not know.
+         * @description Kinds that Callflow's own clients use: state (muted, handRaised), transfer (id, to), transferState (id, state), and mute, which participants:mute sends. Clients pass over kinds that they do not know.
          */
         post: operations["notifyCall"];
         delete?: never;
@@ -649,6 +729,9 @@ export interface components {
             sdpMid?: string;
             sdpMLineIndex?: number;
         }[];
+        Target: {
+            rawId: components["schemas"]["UserId"];
+        };
         Person: {
             rawId: components["schemas"]["PersonId"];
             displayName?: string;
@@ -741,6 +824,9 @@ export interface components {
             participantsUpdated?: components["schemas"]["EventParticipantsUpdated"];
             relayBudgetLow?: components["schemas"]["EventRelayBudgetLow"];
             notification?: components["schemas"]["EventNotification"];
+            promote?: components["schemas"]["EventPromote"];
+            promoted?: components["schemas"]["EventPromoted"];
+            notPromoted?: components["schemas"]["EventCallEnded"];
             reset?: Record<string, never>;
         };
         NotificationKind: string;
@@ -752,7 +838,16 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description Devices of a group call that have come, changed or left (state disconnected). The first one of these events names everybody, oneself too. */
+        /** @description The call between two becomes a group call. Offer to the media processor as well (promoteCall), and go on as before until promoted comes. */
+        EventPromote: {
+            callId: components["schemas"]["Id"];
+            groupId: components["schemas"]["Id"];
+        };
+        /** @description Both have media with the media processor. It is heard from now on, and the connection between the two is over. */
+        EventPromoted: {
+            callId: components["schemas"]["Id"];
+        };
+        /** @description Devices of a group call that have come, changed or left (state disconnected), and people that are called into it (ringing, without endpointId), or did not come (disconnected, with end). The first one of these events names everybody, oneself too. */
         EventParticipantsUpdated: {
             callId: components["schemas"]["Id"];
             /** @description One more with each change of the group */
@@ -760,13 +855,18 @@ export interface components {
             participants: {
                 rawId: components["schemas"]["UserId"];
                 displayName?: string;
-                endpointId: components["schemas"]["Id"];
+                endpointId?: components["schemas"]["Id"];
                 /** @enum {unknown} */
-                state: "connected" | "disconnected";
+                state: "ringing" | "connected" | "disconnected";
                 /** @description By its own word */
-                isMuted: boolean;
+                isMuted?: boolean;
                 /** @description The contributing source (CSRC, RFC 3550 section 5.1) that the media processor names in packets in which this device is heard */
-                audioSource: number;
+                audioSource?: number;
+                end?: {
+                    code: number;
+                    subcode: number;
+                    reason: string;
+                };
             }[];
         };
         /** @description Four fifths of a relay budget are used; a relayed call ends when it is used up. Once in a period. */
@@ -777,11 +877,13 @@ export interface components {
             usedBytes: number;
             limitBytes: number;
         };
+        /** @description With sdp, the caller's offer, it is a call between two. With groupId one is called into a group. */
         EventIncomingCall: {
             callId: components["schemas"]["Id"];
             from: components["schemas"]["Person"];
             to: components["schemas"]["Person"];
-            sdp: components["schemas"]["Sdp"];
+            sdp?: components["schemas"]["Sdp"];
+            groupId?: components["schemas"]["Id"];
             iceTransport: components["schemas"]["IceTransport"];
             iceServers: components["schemas"]["IceServers"];
             relayRefused?: components["schemas"]["RelayRefused"];
@@ -1125,9 +1227,7 @@ export interface operations {
                 "application/json": {
                     endpointId: components["schemas"]["Id"];
                     groupId?: components["schemas"]["Id"];
-                    targets?: {
-                        rawId: components["schemas"]["UserId"];
-                    }[];
+                    targets?: components["schemas"]["Target"][];
                     sdp: components["schemas"]["Sdp"];
                     iceTransport?: components["schemas"]["IceTransport"];
                     customContext?: string;
@@ -1330,6 +1430,126 @@ export interface operations {
         };
         responses: {
             /** @description Left */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    promoteCall: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request that comes again under the same id has no second effect and gets the first answer. */
+                "repeatability-request-id"?: components["parameters"]["repeatabilityRequestId"];
+            };
+            path: {
+                callId: components["parameters"]["callId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    endpointId: components["schemas"]["Id"];
+                    sdp: components["schemas"]["Sdp"];
+                };
+            };
+        };
+        responses: {
+            /** @description The media processor has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    addParticipants: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request that comes again under the same id has no second effect and gets the first answer. */
+                "repeatability-request-id"?: components["parameters"]["repeatabilityRequestId"];
+            };
+            path: {
+                callId: components["parameters"]["callId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    endpointId: components["schemas"]["Id"];
+                    targets: components["schemas"]["Target"][];
+                };
+            };
+        };
+        responses: {
+            /** @description They are being called */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    removeParticipant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                callId: components["parameters"]["callId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    endpointId: components["schemas"]["Id"];
+                    target: components["schemas"]["Target"];
+                };
+            };
+        };
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    muteParticipants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                callId: components["parameters"]["callId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    endpointId: components["schemas"]["Id"];
+                    target?: components["schemas"]["Target"];
+                };
+            };
+        };
+        responses: {
+            /** @description Asked */
             204: {
                 headers: {
                     [name: string]: unknown;

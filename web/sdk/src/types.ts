@@ -61,6 +61,9 @@ export interface GroupLocator { groupId: string }
 export interface RoomLocator { roomId: string }
 export interface HangUpOptions { forEveryone?: boolean }
 
+export interface SendConstraints { bitrate?: { max?: number }; frameHeight?: { max?: number }; frameRate?: { max?: number } }
+export interface VideoConstraints { video?: { send?: SendConstraints } }
+
 export interface VideoDeviceInfo {
 	readonly name: string;
 	readonly id: string;
