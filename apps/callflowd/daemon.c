@@ -255,6 +255,7 @@ static void fill_calls(const struct cf_conf *conf, struct cf_call_options *calls
 	calls->max_endpoints = (size_t)conf->limits.endpoints;
 	calls->max_endpoints_per_user = (size_t)conf->limits.endpoints_per_user;
 	calls->max_calls = (size_t)conf->limits.calls;
+	calls->max_group_members = (size_t)conf->media.members_per_call;
 }
 
 static int parse_keys(
@@ -339,7 +340,10 @@ static void collect(void (*done)(void *arg), void *done_arg, void *arg)
 
 static int write_metrics(struct cf_buf *out, void *arg)
 {
-	return relay_role_metrics(((struct daemon *)arg)->relay, out);
+	struct daemon *d = arg;
+	int err = relay_role_metrics(d->relay, out);
+
+	return err < 0 ? err : media_role_metrics(d->media, out);
 }
 
 static int make_api(struct daemon *d)
@@ -499,6 +503,7 @@ static void apply(struct daemon *d, const struct cf_conf *conf)
 		cf_http_server_set_max_body(d->http, (size_t)conf->limits.body_bytes);
 	if (d->relay)
 		relay_role_reload(d->relay, conf);
+	media_role_configure(d->media, conf);
 }
 
 /* Keys that a running daemon cannot change keep their effect until it is started anew. */

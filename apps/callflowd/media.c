@@ -3,12 +3,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "processor/processor.h"
 
 #include <stdio.h>
-
-/* Members of all calls on this node. */
-#define MEMBERS_MAX 10000
 
 struct media_role {
 	struct cf_api *api;
@@ -81,7 +79,8 @@ struct media_role *media_role_new(const struct cf_conf *conf, struct cf_api *api
 		.n_hosts = conf->public_addresses.n,
 		.port_min = conf->media.ports.first,
 		.port_max = conf->media.ports.last,
-		.max_members = MEMBERS_MAX,
+		.max_members = (size_t)conf->media.members,
+		.max_load = (unsigned)conf->media.max_load,
 		.ops = &ops,
 		.owner = role};
 	struct cf_call_media media = {.join = join, .offer = offer, .leave = leave, .arg = role};
@@ -100,6 +99,41 @@ struct media_role *media_role_new(const struct cf_conf *conf, struct cf_api *api
 	}
 	cf_call_domain_set_media(cf_api_domain(api), &media);
 	return role;
+}
+
+void media_role_configure(struct media_role *role, const struct cf_conf *conf)
+{
+	if (role)
+		cf_processor_configure(role->processor, (size_t)conf->media.members,
+			(unsigned)conf->media.max_load);
+}
+
+int media_role_metrics(const struct media_role *role, struct cf_buf *out)
+{
+	struct cf_processor_stats stats;
+	int err = 0;
+
+	if (!role)
+		return 0;
+	cf_processor_stats(role->processor, &stats);
+	const struct {
+		const char *name, *help;
+		size_t value;
+	} rows[] = {
+		{"callflow_media_calls", "Group calls on this node.", stats.calls},
+		{"callflow_media_members", "Devices in the group calls of this node.",
+			stats.members},
+		{"callflow_media_load_percent",
+			"What the busiest worker used of its time, while it has members.",
+			stats.load},
+	};
+
+	for (size_t i = 0; i < CF_ARRAY_LEN(rows) && err == 0; i++) {
+		err = cf_metric_family(out, rows[i].name, "gauge", rows[i].help);
+		if (err == 0)
+			err = cf_metric_value(out, rows[i].name, "", (double)rows[i].value);
+	}
+	return err;
 }
 
 struct media_role *media_role_free(struct media_role *role)

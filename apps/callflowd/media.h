@@ -4,6 +4,7 @@
 #define CALLFLOWD_MEDIA_H
 
 #include "api/api.h"
+#include "base/buf.h"
 #include "conf/conf.h"
 #include "loop/loop.h"
 
@@ -13,6 +14,12 @@ struct media_role;
  * NULL, and a line in the log, when it cannot. */
 struct media_role *media_role_new(const struct cf_conf *conf, struct cf_api *api,
 	struct cf_loop *control, struct cf_loop *const *workers, size_t n_workers);
+
+/** Other limits, for those who come from now on. NULL is fine. */
+void media_role_configure(struct media_role *role, const struct cf_conf *conf);
+
+/** Its part of /metrics. NULL is fine. 0 or an error of the buffer. */
+int media_role_metrics(const struct media_role *role, struct cf_buf *out);
 
 /** Ends it, and the legs it has, without a word. NULL is fine. Returns NULL. */
 struct media_role *media_role_free(struct media_role *role);

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define BUSY_RETRY_S 5
+
 struct cf_call_endpoint *cf_api_body_endpoint(struct cf_api_req *req, struct cf_json_reader *r)
 {
 	const char *id = cf_json_get_string(r, "endpointId", CF_JSON_REQUIRED, CF_CALL_ID_MAX - 1);
@@ -19,11 +21,20 @@ struct cf_call_endpoint *cf_api_body_endpoint(struct cf_api_req *req, struct cf_
 	return cf_api_own_endpoint(req, id);
 }
 
+static void refuse_busy(struct cf_api_req *req)
+{
+	req->retry_after_s = BUSY_RETRY_S;
+	cf_api_fail(req, 503, "MediaProcessorBusy",
+		"The media processor has as much to do as it can do well; try again.");
+}
+
 void cf_api_call_done(struct cf_api_req *req, int err, int status)
 {
 	if (err == CF_ENOTSUP)
 		cf_api_fail(req, 501, "NoMediaProcessor",
 			"This service has no media processor, which group calls need.");
+	else if (err == CF_EAGAIN)
+		refuse_busy(req);
 	else if (err < 0)
 		cf_api_fail_err(req, err);
 	else

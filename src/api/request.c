@@ -123,6 +123,7 @@ static const struct {
 	{CF_EINVAL, 400, "BadRequest", "A value is not allowed."},
 	{CF_EBADMSG, 400, "BadRequest", "The body is malformed."},
 	{CF_ELIMIT, 429, "TooManyRequests", "A limit is reached."},
+	{CF_ENOSPC, 409, "CallFull", "The call has as many members as it may have."},
 	{CF_EAGAIN, 503, "TryAgain", "Try again."},
 };
 

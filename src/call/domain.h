@@ -205,7 +205,7 @@ struct cf_call_ports {
  * cf_call_media_lost(). */
 struct cf_call_media {
 	/* A device comes with its offer; source names it in what the others hear (CSRC): 0;
-	 * CF_ELIMIT (no room now), CF_ENOMEM. */
+	 * CF_EAGAIN (no room now), CF_ENOMEM. */
 	int (*join)(const char *call_id, const char *leg_id, uint32_t source, const char *sdp,
 		void *arg);
 	void (*offer)(const char *call_id, const char *leg_id, const char *sdp, void *arg);
@@ -308,7 +308,8 @@ struct cf_call_start {
  * event (480/10037).
  * Or joins a group call, which begins with its first member: the answer of the media processor
  * follows as CF_CALL_EV_ACCEPTED, the members as CF_CALL_EV_PARTICIPANTS. A device that is in it
- * already leaves first (its connection is a new one). Also CF_ENOTSUP (no media processor). */
+ * already leaves first (its connection is a new one). Also CF_ENOTSUP (no media processor),
+ * CF_ENOSPC (the call is full), CF_EAGAIN (the media processor is busy). */
 CF_MUST_CHECK int cf_call_start(struct cf_call_domain *domain, struct cf_call_endpoint *caller,
 	const struct cf_call_start *start, struct cf_call_time now,
 	char ret_call_id[static CF_CALL_ID_MAX]);
@@ -330,7 +331,8 @@ void cf_call_media_connected(struct cf_call_domain *domain, const char *call_id,
  * call between two becomes a group call by it, under the same id: both devices get
  * CF_CALL_EV_PROMOTE, offer to the media processor by cf_call_promote(), and go on as before until
  * both have media there (CF_CALL_EV_PROMOTED) or one does not get it (CF_CALL_EV_NOT_PROMOTED).
- * Somebody who is in it or rings already stays so. Also CF_ENOTSUP (no media processor).
+ * Somebody who is in it or rings already stays so. Also CF_ENOTSUP (no media processor), CF_ENOSPC
+ * (the call is full).
  */
 CF_MUST_CHECK int cf_call_invite(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, const char *raw_id, struct cf_call_time now);

@@ -393,7 +393,7 @@ static int join_allowed(const struct cf_call_domain *domain, const struct cf_cal
 	if (endpoint->n_calls >= domain->options.max_calls_per_endpoint)
 		return CF_ELIMIT;
 	if (call)
-		return call->n_members < domain->options.max_group_members ? 0 : CF_ELIMIT;
+		return call->n_members < domain->options.max_group_members ? 0 : CF_ENOSPC;
 	return domain->n_open < domain->options.max_calls ? 0 : CF_ELIMIT;
 }
 

@@ -40,7 +40,7 @@ static int invite_allowed(const struct cf_call_domain *domain, const struct cf_c
 		return CF_ESTATE;
 	if (!domain->media.join)
 		return CF_ENOTSUP;
-	return n < domain->options.max_group_members ? 0 : CF_ELIMIT;
+	return n < domain->options.max_group_members ? 0 : CF_ENOSPC;
 }
 
 /* Those that ring are told no more, and forgotten. */

@@ -112,6 +112,9 @@ struct cf_conf {
 	} relay;
 	struct {
 		struct cf_conf_ports ports;
+		int64_t members_per_call;
+		int64_t members;  /* on this node */
+		int64_t max_load; /* percent of a worker's time */
 	} media;
 	struct {
 		struct cf_conf_addrs listen;

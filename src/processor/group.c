@@ -18,6 +18,7 @@ struct group *group_get(struct cf_processor_hall *hall, const char *call_id)
 {
 	uint32_t hash = cf_hash_bytes(call_id, strlen(call_id), hall->seed);
 	struct cf_map_node *node = cf_map_find(&hall->groups, hash, group_eq, call_id);
+	struct cf_mix_opts mix;
 	struct group *group;
 
 	if (node)
@@ -28,7 +29,9 @@ struct group *group_get(struct cf_processor_hall *hall, const char *call_id)
 	group->hall = hall;
 	cf_list_init(&group->members);
 	snprintf(group->id, sizeof(group->id), "%s", call_id);
-	if (cf_mix_new(&group->mix, NULL) < 0 ||
+	cf_mix_opts_defaults(&mix);
+	mix.members_max = CF_MIX_MAX_MEMBERS; /* how many may be in it is said before they come */
+	if (cf_mix_new(&group->mix, &mix) < 0 ||
 		cf_map_insert(&hall->groups, &group->node, hash) < 0) {
 		cf_mix_free(group->mix);
 		return cf_free(group);

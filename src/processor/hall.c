@@ -79,6 +79,36 @@ void hall_say(struct member *member, enum cf_processor_said kind, const char *sd
 		message_free(message);
 }
 
+/* ---- how busy the worker is ---- */
+
+static void on_watch(struct cf_timer *timer, void *arg);
+
+static void watch(struct cf_processor_hall *hall)
+{
+	hall->watched_us = cf_loop_now_us(hall->loop);
+	hall->used_us = cf_clock_thread_us();
+	(void)!cf_timer_after(&hall->watch, hall->loop, WATCH_US, on_watch, hall);
+}
+
+static void on_watch(struct cf_timer *timer, void *arg)
+{
+	struct cf_processor_hall *hall = arg;
+	uint64_t used_us = cf_clock_thread_us() - hall->used_us;
+	uint64_t passed_us = cf_loop_now_us(hall->loop) - hall->watched_us;
+
+	(void)timer;
+	hall->load = passed_us > 0 ? (unsigned)(100 * used_us / passed_us) : 0;
+	if (hall->members.count == 0)
+		hall->load = 0;
+	else
+		watch(hall);
+}
+
+unsigned cf_processor_hall_load(const struct cf_processor_hall *hall)
+{
+	return hall->load;
+}
+
 /* ---- what it is asked ---- */
 
 static bool member_eq(const struct cf_map_node *node, const void *key)
@@ -100,6 +130,8 @@ static void do_join(const struct message *message)
 
 	if (!group)
 		return;
+	if (message->hall->members.count == 0)
+		watch(message->hall);
 	member_join(group, message->leg_id, message->source, message->sdp);
 	group_release(group);
 }
@@ -323,6 +355,7 @@ static void do_close(void *arg)
 
 	while ((node = cf_map_next(&hall->members, NULL)))
 		do_leave(CF_CONTAINER_OF(node, struct member, node));
+	cf_timer_stop(&hall->watch);
 	for (size_t i = 0; i < hall->n_hosts; i++)
 		cf_udp_free(hall->udp[i]);
 	cf_map_done(&hall->groups);

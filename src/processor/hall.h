@@ -46,6 +46,9 @@ struct cf_processor_hall_options {
 CF_MUST_CHECK int cf_processor_hall_new(
 	struct cf_processor_hall **ret_hall, const struct cf_processor_hall_options *options);
 
+/** Percent of the worker's time that was used of late; 0 while nobody is there. Any thread. */
+unsigned cf_processor_hall_load(const struct cf_processor_hall *hall);
+
 /** Waits for the worker to let go of everything. No word follows. NULL is fine. Returns NULL. */
 struct cf_processor_hall *cf_processor_hall_free(struct cf_processor_hall *hall);
 

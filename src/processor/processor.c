@@ -23,6 +23,7 @@ struct cf_processor {
 	size_t load[CF_PROCESSOR_WORKERS_MAX]; /* members on each */
 	struct cf_map calls, legs;
 	size_t max_members;
+	unsigned max_load;
 	uint64_t seed;
 };
 
@@ -159,10 +160,14 @@ int cf_processor_join(struct cf_processor *processor, const char *call_id, const
 	int err;
 
 	if (processor->legs.count >= processor->max_members)
-		return CF_ELIMIT;
+		return CF_EAGAIN;
 	leg = leg_new(processor, call_id, leg_id);
 	if (!leg)
 		return CF_ENOMEM;
+	if (cf_processor_hall_load(processor->halls[leg->call->hall]) > processor->max_load) {
+		forget(processor, leg);
+		return CF_EAGAIN;
+	}
 	err = cf_processor_hall_ask(
 		processor->halls[leg->call->hall], CF_PROCESSOR_JOIN, call_id, leg_id, source, sdp);
 	if (err < 0)
@@ -192,10 +197,22 @@ void cf_processor_leave(struct cf_processor *processor, const char *call_id, con
 	forget(processor, leg);
 }
 
+void cf_processor_configure(struct cf_processor *processor, size_t max_members, unsigned max_load)
+{
+	processor->max_members = max_members;
+	processor->max_load = max_load;
+}
+
 void cf_processor_stats(const struct cf_processor *processor, struct cf_processor_stats *ret_stats)
 {
 	ret_stats->calls = processor->calls.count;
 	ret_stats->members = processor->legs.count;
+	ret_stats->load = 0;
+	for (size_t i = 0; i < processor->n_halls; i++) {
+		unsigned load = cf_processor_hall_load(processor->halls[i]);
+
+		ret_stats->load = load > ret_stats->load ? load : ret_stats->load;
+	}
 }
 
 /* A worker's port: its own of the range, or where another program has that one, a later one. */
@@ -250,7 +267,7 @@ int cf_processor_new(
 	processor->control = options->control;
 	processor->ops = options->ops;
 	processor->owner = options->owner;
-	processor->max_members = options->max_members;
+	cf_processor_configure(processor, options->max_members, options->max_load);
 	processor->seed = cf_rand_u64();
 	cf_map_init(&processor->calls);
 	cf_map_init(&processor->legs);

@@ -49,6 +49,7 @@ struct cf_processor_options {
 	 * later one of the range. 0 both: the kernel's choice. */
 	uint16_t port_min, port_max;
 	size_t max_members; /* on this node, of all calls */
+	unsigned max_load; /* percent of a worker's time, above which nobody comes into its calls */
 	const struct cf_processor_ops *ops;
 	void *owner;
 };
@@ -56,6 +57,7 @@ struct cf_processor_options {
 struct cf_processor_stats {
 	size_t calls;
 	size_t members;
+	unsigned load; /* percent of its time, of the busiest worker */
 };
 
 /** Opens the workers' ports. 0; CF_EINVAL (fewer ports than workers, too); CF_EADDRINUSE: all that
@@ -67,13 +69,16 @@ CF_MUST_CHECK int cf_processor_new(
 struct cf_processor *cf_processor_free(struct cf_processor *processor);
 
 /** A leg comes in with its offer (copied). source: what names it in the packets of the others
- * (CSRC). 0; CF_ELIMIT: the node is full; CF_ENOMEM. */
+ * (CSRC). 0; CF_EAGAIN: the node is full, or the call's worker too busy; CF_ENOMEM. */
 CF_MUST_CHECK int cf_processor_join(struct cf_processor *processor, const char *call_id,
 	const char *leg_id, uint32_t source, const char *sdp);
 
 /** A later offer of it. One that is unknown is passed over. */
 void cf_processor_offer(
 	struct cf_processor *processor, const char *call_id, const char *leg_id, const char *sdp);
+
+/** Other limits, for those who come from now on. */
+void cf_processor_configure(struct cf_processor *processor, size_t max_members, unsigned max_load);
 
 /** It leaves: no op follows for it. */
 void cf_processor_leave(struct cf_processor *processor, const char *call_id, const char *leg_id);

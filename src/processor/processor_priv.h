@@ -27,6 +27,7 @@
  */
 #define CLOSE_US (2 * CF_US_PER_S)
 #define PACKET_MAX 1500
+#define WATCH_US (500 * CF_US_PER_MS)
 
 struct cf_processor_hall {
 	struct cf_processor_hall_options options;
@@ -38,7 +39,10 @@ struct cf_processor_hall {
 	struct cf_map names;           /* struct name, by ICE user name */
 	struct cf_map sources;         /* struct source, by address */
 	uint64_t seed;
-	int err; /* of opening */
+	struct cf_timer watch; /* of the load, while there are members */
+	uint64_t watched_us, used_us;
+	_Atomic unsigned load; /* percent */
+	int err;               /* of opening */
 	bool freed;
 };
 

@@ -249,7 +249,25 @@ def restarted(_, folder):
         print(f"# back {took:.1f} s behind the service")
 
 
-TESTS = [three_members, come_and_go, for_everyone, through_the_relay, killed, refused, without_media_processor, restarted]
+def full(_, folder):
+    """a call that is full, and a node that is full: refused with the reason"""
+    with Daemon(["media.members_per_call=2", "media.members=3"]) as daemon:
+        group = str(uuid.uuid4())
+        members = [member(daemon, folder, group, "--duration", "20") for _ in range(2)]
+        for one in members:
+            one.expect("connected")
+        ended = member(daemon, folder, group).expect("ended")
+        assert ended["code"] == 409 and "CallFull" in ended["reason"], ended
+        members.append(member(daemon, folder, str(uuid.uuid4()), "--duration", "20"))
+        members[2].expect("connected")
+        ended = member(daemon, folder, str(uuid.uuid4())).expect("ended")
+        assert ended["code"] == 503 and "MediaProcessorBusy" in ended["reason"], ended
+        for one in members:
+            one.interrupt()
+        end_well(*members)
+
+
+TESTS = [full, three_members, come_and_go, for_everyone, through_the_relay, killed, refused, without_media_processor, restarted]
 
 
 def main():

@@ -111,6 +111,7 @@ static int open_world(size_t max_members)
 		.hosts = &host,
 		.n_hosts = 1,
 		.max_members = max_members,
+		.max_load = 100,
 		.ops = &ops};
 
 	memset(&w, 0, sizeof(w));
@@ -413,8 +414,55 @@ static void full(void **state)
 	a = enter(CALL_A);
 	b = member_new();
 	offer = offer_of(b);
-	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, 1, offer), CF_ELIMIT);
+	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, 1, offer), CF_EAGAIN);
 	cf_processor_leave(w.processor, CALL_A, a->id);
+	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, 1, offer), 0);
+	wait_for(&b->said.n_answers, 1);
+	cf_free(offer);
+}
+
+/* Keeps a worker at work. */
+static void burn(void *arg)
+{
+	uint64_t end_us = cf_clock_thread_us() + 700 * CF_US_PER_MS;
+
+	(void)arg;
+	while (cf_clock_thread_us() < end_us)
+		;
+}
+
+static unsigned load(void)
+{
+	struct cf_processor_stats stats;
+
+	cf_processor_stats(w.processor, &stats);
+	return stats.load;
+}
+
+/* Until the load is above, or not above, what is allowed. */
+static void wait_load(bool above)
+{
+	for (int i = 0; i < 10000 && (load() > 50) != above; i++)
+		assert_int_equal(cf_loop_run_once(w.loop, 1), 0);
+	assert_int_equal(load() > 50, above);
+}
+
+static void busy(void **state)
+{
+	struct member *b;
+	char *offer;
+
+	(void)state;
+	enter(CALL_A);
+	b = member_new();
+	offer = offer_of(b);
+	cf_processor_configure(w.processor, 100, 50);
+	for (size_t i = 0; i < WORKERS; i++)
+		assert_int_equal(
+			cf_loop_post(cf_loop_thread_loop(w.threads[i]), burn, burn, NULL), 0);
+	wait_load(true);
+	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, 1, offer), CF_EAGAIN);
+	wait_load(false);
 	assert_int_equal(cf_processor_join(w.processor, CALL_A, b->id, 1, offer), 0);
 	wait_for(&b->said.n_answers, 1);
 	cf_free(offer);
@@ -468,6 +516,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(offers, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_closes_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(full, setup, teardown),
+		cmocka_unit_test_setup_teardown(busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(strangers, setup, teardown),
 	};
 

@@ -406,11 +406,11 @@ static void not_allowed(void **state)
 	assert_int_equal(cf_call_mute_others(w.domain, id, alice, NULL), CF_ESTATE);
 	options.max_group_members = 2;
 	cf_call_domain_configure(w.domain, &options, w.now);
-	assert_int_equal(cf_call_invite(w.domain, id, alice, CAROL, w.now), CF_ELIMIT);
+	assert_int_equal(cf_call_invite(w.domain, id, alice, CAROL, w.now), CF_ENOSPC);
 	options.max_group_members = 3;
 	cf_call_domain_configure(w.domain, &options, w.now);
 	assert_int_equal(cf_call_invite(w.domain, id, alice, CAROL, w.now), 0);
-	assert_int_equal(cf_call_invite(w.domain, id, alice, DAVE, w.now), CF_ELIMIT);
+	assert_int_equal(cf_call_invite(w.domain, id, alice, DAVE, w.now), CF_ENOSPC);
 	assert_int_equal(cf_call_hangup(w.domain, id, alice, true, NULL, w.now), 0);
 	cf_call_domain_deliver(w.domain);
 	w.n_taken = w.n_seen;
