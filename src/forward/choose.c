@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is shown in which slot, and in which size. */
+#include "forward/forward_priv.h"
+
+#include <string.h>
+
+/* A larger size has to fit well, and not to have failed lately. */
+#define ROOM_PERCENT 125
+#define LARGER_AFTER_US (2 * CF_US_PER_S)
+#define LARGER_AFTER_CUT_US (8 * CF_US_PER_S)
+/* The largest size of a track is taken for so many rows, each next one for half as many. */
+#define FULL_HEIGHT 720u
+
+/* ---- who ---- */
+
+static void add(struct cf_forward *forward, struct cf_forward_track *track)
+{
+	for (size_t i = 0; i < forward->n_order; i++)
+		if (forward->order[i] == track)
+			return;
+	if (forward->n_order < ORDER_MAX)
+		forward->order[forward->n_order++] = track;
+}
+
+static struct cf_forward_track *track_by_source(const struct cf_forward *forward, uint32_t source)
+{
+	CF_LIST_FOR(it, &forward->tracks)
+	{
+		struct cf_forward_track *track =
+			CF_CONTAINER_OF(it, struct cf_forward_track, order_link);
+
+		if (track->source == source)
+			return track;
+	}
+	return NULL;
+}
+
+/* Screens, then who spoke last, then the others as they came. */
+static void put_in_order(struct cf_forward *forward)
+{
+	forward->n_order = 0;
+	for (int screens = 1; screens >= 0; screens--) {
+		for (size_t i = 0; !screens && i < forward->n_speakers; i++) {
+			struct cf_forward_track *track =
+				track_by_source(forward, forward->speakers[i]);
+
+			if (track && track->live && !track->screen)
+				add(forward, track);
+		}
+		CF_LIST_FOR(it, &forward->tracks)
+		{
+			struct cf_forward_track *track =
+				CF_CONTAINER_OF(it, struct cf_forward_track, order_link);
+
+			if (forward->n_order == ORDER_MAX)
+				return;
+			if (track->live && track->screen == (screens == 1))
+				add(forward, track);
+		}
+	}
+}
+
+static bool is_free(const struct cf_forward_slot *slot)
+{
+	return slot->wanted_source == 0 && slot->height > 0;
+}
+
+static bool is_pinned(const struct cf_forward_member *member, const struct cf_forward_track *track)
+{
+	CF_LIST_FOR(it, &member->slots)
+	{
+		if (slot_of(it)->height > 0 && slot_of(it)->wanted_source == track->source)
+			return true;
+	}
+	return false;
+}
+
+/* The first ones that a member is to see by the service's choice; how many. */
+static size_t first_ones(
+	const struct cf_forward_member *member, size_t max, struct cf_forward_track **ret_tracks)
+{
+	const struct cf_forward *forward = member->forward;
+	size_t n = 0;
+
+	for (size_t i = 0; i < forward->n_order && n < max; i++) {
+		struct cf_forward_track *track = forward->order[i];
+
+		if (track->member != member && !is_pinned(member, track))
+			ret_tracks[n++] = track;
+	}
+	return n;
+}
+
+static void fill(struct cf_forward_member *member)
+{
+	struct cf_forward_track *tracks[CF_FORWARD_SLOTS_MAX];
+	size_t n_free = 0, n, next = 0;
+
+	CF_LIST_FOR(it, &member->slots)
+	n_free += is_free(slot_of(it));
+	n = first_ones(member, n_free, tracks);
+	/* Who is to be seen and is, stays where it is. */
+	CF_LIST_FOR(it, &member->slots)
+	{
+		struct cf_forward_slot *slot = slot_of(it);
+		bool stays = false;
+
+		for (size_t i = 0; is_free(slot) && i < n; i++) {
+			if (!tracks[i] || tracks[i] != slot->track)
+				continue;
+			tracks[i] = NULL;
+			stays = true;
+		}
+		if (is_free(slot) && !stays)
+			slot->track = NULL;
+	}
+	CF_LIST_FOR(it, &member->slots)
+	{
+		struct cf_forward_slot *slot = slot_of(it);
+
+		while (next < n && !tracks[next])
+			next++;
+		if (is_free(slot) && !slot->track && next < n)
+			slot->track = tracks[next++];
+	}
+}
+
+void choose_tracks(struct cf_forward *forward, uint64_t now_us)
+{
+	(void)now_us;
+	put_in_order(forward);
+	CF_LIST_FOR(m, &forward->members)
+	{
+		CF_LIST_FOR(it, &member_of(m)->slots)
+		{
+			struct cf_forward_slot *slot = slot_of(it);
+
+			if (!is_free(slot))
+				slot->track = slot->height > 0 ? track_by_source(forward,
+									 slot->wanted_source)
+							       : NULL;
+			if (slot->track && slot->track->member == slot->member)
+				slot->track = NULL;
+		}
+		fill(member_of(m));
+	}
+}
+
+/* ---- in which size ---- */
+
+/* The smallest size that fills what it is shown in. */
+static size_t first_that_fits_the_screen(
+	const struct cf_forward_track *track, unsigned height, uint64_t now_us)
+{
+	size_t best = 0;
+
+	for (size_t i = 0; i < track->n_layers; i++)
+		if (layer_live(&track->layers[i], now_us) && FULL_HEIGHT >> i >= height)
+			best = i;
+	return best;
+}
+
+static bool may_grow(const struct cf_forward_slot *slot, uint64_t now_us)
+{
+	uint64_t cut_us = slot->member->cut_us;
+
+	return now_us - slot->changed_us >= LARGER_AFTER_US &&
+	       (cut_us == 0 || now_us - cut_us >= LARGER_AFTER_CUT_US);
+}
+
+/* The layer for a slot, of what is left of the rate; NULL: nothing fits. */
+static struct layer *pick(
+	struct cf_forward_slot *slot, uint64_t left_bps, bool must, uint64_t now_us)
+{
+	struct cf_forward_track *track = slot->track;
+	const struct layer *now = slot_layer(slot);
+	struct layer *smallest = NULL;
+
+	for (size_t i = first_that_fits_the_screen(track, slot->height, now_us);
+		i < track->n_layers; i++) {
+		struct layer *layer = &track->layers[i];
+		bool larger = now ? now->track == track && layer < now : slot->member->cut_us != 0;
+		uint64_t bps = layer_bps(layer, now_us);
+
+		if (!layer_live(layer, now_us))
+			continue;
+		smallest = layer;
+		if (larger && layer != slot->next && !may_grow(slot, now_us))
+			continue;
+		if ((larger ? bps * ROOM_PERCENT / 100 : bps) <= left_bps)
+			return layer;
+	}
+	return must ? smallest : NULL;
+}
+
+void choose_layers(struct cf_forward_member *member, uint64_t now_us)
+{
+	uint64_t left_bps = member->feeds_back ? cf_cc_target_bps(member->cc) : UINT32_MAX;
+	bool first = true;
+
+	CF_LIST_FOR(it, &member->slots)
+	{
+		struct cf_forward_slot *slot = slot_of(it);
+		const struct layer *before = slot->next ? slot->next : slot_layer(slot);
+		struct layer *layer = slot->track ? pick(slot, left_bps, first, now_us) : NULL;
+		uint64_t bps = layer ? layer_bps(layer, now_us) : 0;
+
+		if (layer != before) {
+			slot->changed_us = now_us;
+			/* Smaller than before, or not at all: for want of room. */
+			if (before && slot->track == before->track && (!layer || layer > before))
+				member->cut_us = now_us;
+			slot_aim(slot, layer);
+		}
+		first = first && !layer;
+		left_bps = bps < left_bps ? left_bps - bps : 0;
+	}
+}
