@@ -33,10 +33,22 @@ static size_t put_candidates(
 	return n;
 }
 
+/* Whatever somebody wants to send or see. */
+static void put_videos(const struct member *member, struct cf_sdp_local_video *videos)
+{
+	for (size_t i = 0; i < CF_SDP_VIDEOS_MAX; i++)
+		videos[i] = (struct cf_sdp_local_video){.on = true,
+			.direction = CF_SDP_SENDRECV,
+			.prefer = CF_VIDEO_CODECS,
+			.ssrc = member->videos[i].ssrc,
+			.rtx_ssrc = member->videos[i].rtx_ssrc};
+}
+
 char *member_describe(struct member *member)
 {
 	char texts[CF_PROCESSOR_HOSTS_MAX][CF_ICE_CANDIDATE_TEXT_MAX];
 	struct cf_view candidates[CF_PROCESSOR_HOSTS_MAX];
+	struct cf_sdp_local_video videos[CF_SDP_VIDEOS_MAX];
 	struct cf_sdp_local local;
 	struct cf_buf out;
 	int err;
@@ -53,6 +65,9 @@ char *member_describe(struct member *member)
 	local.ssrc = member->ssrc;
 	local.cname = cf_view_str(member->cname);
 	local.dtx = true;
+	put_videos(member, videos);
+	local.videos = videos;
+	local.n_videos = CF_SDP_VIDEOS_MAX;
 	local.ufrag = cf_view_str(cf_ice_agent_ufrag(member->ice));
 	local.pwd = cf_view_str(cf_ice_agent_pwd(member->ice));
 	cf_buf_init(&out, SDP_MAX);

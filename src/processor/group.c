@@ -14,6 +14,12 @@ static bool group_eq(const struct cf_map_node *node, const void *key)
 	return strcmp(CF_CONTAINER_OF(node, struct group, node)->id, key) == 0;
 }
 
+static void show(void *owner, uint8_t *packet, size_t n, size_t cap, void *arg)
+{
+	(void)arg;
+	member_send_in_place(owner, packet, n, cap);
+}
+
 struct group *group_get(struct cf_processor_hall *hall, const char *call_id)
 {
 	uint32_t hash = cf_hash_bytes(call_id, strlen(call_id), hall->seed);
@@ -46,6 +52,7 @@ void group_release(struct group *group)
 	cf_timer_stop(&group->timer);
 	cf_map_remove(&group->hall->groups, &group->node);
 	cf_mix_free(group->mix);
+	cf_forward_free(group->forward);
 	cf_free(group);
 }
 
@@ -68,6 +75,8 @@ static void send_reports(struct group *group)
 
 		if (i++ % REPORT_FRAMES == turn && member->send)
 			member_report(member);
+		if (member->send)
+			member_feedback(member);
 	}
 }
 
@@ -81,6 +90,8 @@ static void on_frame(struct cf_timer *timer, void *arg)
 		group->due_us = now_us;
 	for (; group->due_us <= now_us; group->due_us += FRAME_US) {
 		cf_mix_run(group->mix, now_us, emit, group);
+		if (group->frame % LOOK_FRAMES == 0)
+			video_look(group);
 		send_reports(group);
 		group->frame++;
 	}

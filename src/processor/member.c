@@ -40,6 +40,7 @@ void member_free(struct member *member)
 	}
 	cf_timer_stop(&member->timer);
 	hall_forget(member);
+	video_leave(member);
 	if (member->mix)
 		cf_mix_remove(member->mix);
 	cf_dtls_free(member->dtls);
@@ -94,6 +95,7 @@ static void secured(struct member *member)
 	member->was_connected = true;
 	member->lose_us = CF_TIME_NEVER;
 	group_connected(member);
+	video_agree(member);
 	hall_say(member, CF_PROCESSOR_CONNECTED, NULL);
 }
 
@@ -162,7 +164,9 @@ static void on_rtp(struct member *member, uint8_t *p, size_t n)
 	struct cf_rtp_packet packet;
 	int len = cf_srtp_unprotect_rtp(member->recv, p, n);
 
-	if (len >= 0 && cf_rtp_packet_parse(&packet, p, (size_t)len) == 0)
+	if (len < 0 || cf_rtp_packet_parse(&packet, p, (size_t)len) < 0)
+		return;
+	if (cf_forward_put(member->forward, p, (size_t)len, now_of(member)) == CF_ENOTFOUND)
 		cf_mix_put(member->mix, &packet, now_of(member));
 }
 
@@ -182,6 +186,7 @@ static void on_rtcp(struct member *member, uint8_t *p, size_t n)
 			cf_mix_sr(member->mix, item.ssrc, &item.info, now_us);
 		for (size_t i = 0; cf_rtcp_item_block(&item, i, &block); i++)
 			cf_mix_report(member->mix, &block, now_us);
+		cf_forward_rtcp(member->forward, &item, now_us);
 	}
 }
 
@@ -215,6 +220,34 @@ void member_input(
 
 /* ---- packets out ---- */
 
+/* packet: PACKET_MAX bytes, that w has written. */
+static void send_rtcp(struct member *member, uint8_t *packet, const struct cf_wire_writer *w)
+{
+	int len = w->err < 0 ? w->err
+			     : cf_srtp_protect_rtcp(member->send, packet, w->len, PACKET_MAX);
+
+	if (len > 0)
+		cf_udp_send(member->hall->udp[member->host], &member->to, packet, (size_t)len);
+}
+
+/* What there is to say about video: what came of it, and the clocks of what is shown. */
+static void report_video(struct member *member, uint64_t now_us)
+{
+	struct cf_rtcp_block blocks[CF_FORWARD_TRACKS_MAX * CF_FORWARD_LAYERS_MAX];
+	size_t n = cf_forward_blocks(member->forward, now_us, blocks, CF_ARRAY_LEN(blocks));
+	uint8_t packet[PACKET_MAX];
+	struct cf_wire_writer w;
+
+	cf_wire_writer_init(&w, packet, sizeof(packet) - CF_SRTP_MAX_OVERHEAD);
+	if (n > 0) {
+		cf_rtcp_write_rr(&w, member->ssrc, blocks, n);
+		cf_rtcp_write_sdes(&w, member->ssrc, member->cname);
+	}
+	cf_forward_reports(member->forward, member->cname, now_us, &w);
+	if (w.len > 0)
+		send_rtcp(member, packet, &w);
+}
+
 void member_report(struct member *member)
 {
 	uint64_t now_us = now_of(member);
@@ -222,14 +255,33 @@ void member_report(struct member *member)
 	struct cf_rtcp_block block;
 	struct cf_wire_writer w;
 	bool has = cf_mix_block(member->mix, now_us, &block);
-	int len;
 
 	cf_wire_writer_init(&w, packet, sizeof(packet) - CF_SRTP_MAX_OVERHEAD);
 	cf_rtp_sender_write_report(
 		cf_mix_member_rtp(member->mix), has ? &block : NULL, member->cname, now_us, &w);
-	if (w.err < 0)
+	send_rtcp(member, packet, &w);
+	report_video(member, now_us);
+}
+
+void member_feedback(struct member *member)
+{
+	uint64_t now_us = now_of(member);
+	uint8_t packet[PACKET_MAX];
+	struct cf_wire_writer w;
+
+	if (!cf_forward_feedback_due(member->forward, now_us))
 		return;
-	len = cf_srtp_protect_rtcp(member->send, packet, w.len, sizeof(packet));
+	cf_wire_writer_init(&w, packet, sizeof(packet) - CF_SRTP_MAX_OVERHEAD);
+	cf_rtcp_write_rr(&w, member->ssrc, NULL, 0);
+	cf_rtcp_write_sdes(&w, member->ssrc, member->cname);
+	cf_forward_feedback(member->forward, &w, member->ssrc, now_us);
+	send_rtcp(member, packet, &w);
+}
+
+void member_send_in_place(struct member *member, uint8_t *packet, size_t n, size_t cap)
+{
+	int len = member->send ? cf_srtp_protect_rtp(member->send, packet, n, cap) : CF_ESTATE;
+
 	if (len > 0)
 		cf_udp_send(member->hall->udp[member->host], &member->to, packet, (size_t)len);
 }
@@ -237,14 +289,11 @@ void member_report(struct member *member)
 void member_send(struct member *member, const uint8_t *packet, size_t n)
 {
 	uint8_t out[PACKET_MAX];
-	int len;
 
-	if (!member->send || n > sizeof(out) - CF_SRTP_MAX_OVERHEAD)
+	if (n > sizeof(out) - CF_SRTP_MAX_OVERHEAD)
 		return;
 	memcpy(out, packet, n);
-	len = cf_srtp_protect_rtp(member->send, out, n, sizeof(out));
-	if (len > 0)
-		cf_udp_send(member->hall->udp[member->host], &member->to, out, (size_t)len);
+	member_send_in_place(member, out, n, sizeof(out));
 }
 
 /* ---- descriptions ---- */
@@ -373,6 +422,8 @@ void member_join(struct group *group, const char *leg_id, uint32_t source, const
 	member->source = source;
 	err = make_agent(member);
 	if (err == 0)
+		err = video_join(member);
+	if (err == 0)
 		err = take_offer(member, sdp);
 	if (err == 0)
 		answer = member_describe(member);
@@ -432,5 +483,6 @@ void member_offer(struct member *member, const char *sdp)
 		return;
 	}
 	cf_mix_set_listening(member->mix, member->recv && member->agreed.send);
+	video_agree(member);
 	pump(member);
 }

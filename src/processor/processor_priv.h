@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/rand.h"
 #include "dtls/dtls.h"
+#include "forward/forward.h"
 #include "ice/agent.h"
 #include "mix/mix.h"
 #include "net/udp.h"
@@ -19,8 +20,13 @@
 #define SOURCES_MAX 4
 #define CNAME_LEN 19
 #define FRAME_US (20 * CF_US_PER_MS)
-/* Reports go out so often, in frames. */
+/* Reports go out so often, in frames; and so often it is looked who is shown to whom. */
 #define REPORT_FRAMES 50
+#define LOOK_FRAMES 5
+/* Who spoke lately, of a call. */
+#define SPEAKERS_MAX 32
+/* What tells a member's screen from its camera, in the number that names it. */
+#define SCREEN_SOURCE 0x80000000u
 /* A member that has no media after so long is gone. */
 #define CONNECT_US (20 * CF_US_PER_S)
 /* Who closes the connection hangs up as well: its word of that, and why, may come a little later.
@@ -51,6 +57,9 @@ struct group {
 	struct cf_map_node node;
 	struct cf_processor_hall *hall;
 	struct cf_mix *mix;
+	struct cf_forward *forward;
+	uint32_t speakers[SPEAKERS_MAX]; /* who spoke last stands first */
+	size_t n_speakers;
 	struct cf_list members; /* struct member, link */
 	size_t n_connected;
 	uint64_t frame;
@@ -74,12 +83,21 @@ struct source {
 	unsigned host;
 };
 
+/* A video m-line of a member: what it sends there, and what it is sent. */
+struct video_line {
+	struct cf_forward_track *track;
+	struct cf_forward_slot *slot;
+	uint32_t ssrc, rtx_ssrc; /* of the slot */
+};
+
 struct member {
 	struct cf_map_node node;
 	struct cf_list link;
 	struct group *group;
 	struct cf_processor_hall *hall;
 	struct cf_mix_member *mix;
+	struct cf_forward_member *forward;
+	struct video_line videos[CF_SDP_VIDEOS_MAX]; /* in the order of the offer */
 	struct cf_ice_agent *ice;
 	struct cf_dtls *dtls;
 	struct cf_srtp *send, *recv; /* of dtls, once connected */
@@ -136,8 +154,22 @@ void member_input(
 	struct member *member, unsigned host, const struct cf_addr *src, uint8_t *p, size_t n);
 /** Encrypts a plain RTP packet and sends it; nothing before there are keys. */
 void member_send(struct member *member, const uint8_t *packet, size_t n);
+/** The same, encrypted in place; cap leaves room for it. */
+void member_send_in_place(struct member *member, uint8_t *packet, size_t n, size_t cap);
 /** Sends a report (RFC 3550 section 6.4) about what came and went. */
 void member_report(struct member *member);
+/** Sends what the member has to know at once about its video, if there is something. */
+void member_feedback(struct member *member);
+
+/* ---- video.c ---- */
+
+/** A place among those who see each other; 0 or CF_ENOMEM. */
+int video_join(struct member *member);
+void video_leave(struct member *member);
+/** What the last answer says about video comes into force. */
+void video_agree(struct member *member);
+/** Looks at who speaks, who is shown to whom, and what their paths carry. */
+void video_look(struct group *group);
 
 /* ---- answer.c ---- */
 

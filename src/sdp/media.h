@@ -4,11 +4,11 @@
  * it (RFC 8829), with ICE (RFC 8839), BUNDLE (RFC 9143), fingerprints (RFC 8122, 8842), rtcp-mux
  * (RFC 5761), header extensions (RFC 8285), Opus (RFC 7587) and telephone events (RFC 4733).
  *
- * One audio stream is negotiated and, where both want it, one video stream in its bundle: VP8
- * (RFC 7741), H.264 (RFC 6184) and their retransmission (RFC 4588), with feedback (RFC 4585, 5104).
- * Other m-lines are read, kept in order and refused (port 0).
- * Candidates are opaque text here; ICE reads them. No socket, clock or random number: identifiers
- * come from the caller. Any thread, one at a time per object.
+ * One audio stream is negotiated and, where both want it, one video stream in its bundle (several
+ * in an answer): VP8 (RFC 7741), H.264 (RFC 6184) and their retransmission (RFC 4588), with
+ * feedback (RFC 4585, 5104). Other m-lines are read, kept in order and refused (port 0). Candidates
+ * are opaque text here; ICE reads them. No socket, clock or random number: identifiers come from
+ * the caller. Any thread, one at a time per object.
  *
  * Offering:  cf_sdp_offer_write() -> send;  answer comes: cf_sdp_desc_parse(),
  * cf_sdp_agree_answer() Answering: cf_sdp_desc_parse(offer), cf_sdp_answer_write() -> send
@@ -188,6 +188,9 @@ struct cf_sdp_local {
 	uint32_t max_bitrate_bps; /* 0: not said; else Opus maxaveragebitrate */
 	unsigned feedback;        /* CF_SDP_FB_* of audio that we can handle */
 	struct cf_sdp_local_video video;
+	/* In an answer, instead of it: for the offer's video m-lines, in their order. */
+	const struct cf_sdp_local_video *videos;
+	size_t n_videos; /* up to CF_SDP_VIDEOS_MAX; 0: one, as above */
 };
 
 /** Sets what suits most calls: sendrecv, nothing else. */
@@ -216,6 +219,7 @@ struct cf_sdp_agreed_codec {
 };
 
 #define CF_SDP_VIDEO_FORMATS_MAX 8
+#define CF_SDP_VIDEOS_MAX 12 /* video m-lines that one answer takes */
 
 /* What a pair of descriptions means for video. */
 struct cf_sdp_agreed_video {
@@ -257,8 +261,10 @@ struct cf_sdp_agreed {
 	/* Header extension ids, 0: not in use. */
 	uint8_t send_ext_level, send_ext_mid;
 	uint8_t recv_ext_level, recv_ext_mid;
-	unsigned feedback; /* CF_SDP_FB_* for Opus */
-	struct cf_sdp_agreed_video video;
+	unsigned feedback;                /* CF_SDP_FB_* for Opus */
+	struct cf_sdp_agreed_video video; /* the first one */
+	size_t n_videos;
+	struct cf_sdp_agreed_video videos[CF_SDP_VIDEOS_MAX];
 };
 
 /**

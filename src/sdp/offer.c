@@ -33,6 +33,14 @@ struct line {
 	char formats[FORMATS_TEXT_MAX];
 };
 
+/* A video m-line. */
+struct video_plan {
+	struct line line;
+	size_t index; /* of the m-line, in an answer */
+	size_t n_formats;
+	struct cf_sdp_video_format formats[CF_SDP_VIDEO_FORMATS_MAX];
+};
+
 struct plan {
 	bool bundle;
 	enum cf_sdp_setup setup;
@@ -41,10 +49,8 @@ struct plan {
 	int event_48000; /* -1: none */
 	int event_8000;
 	unsigned feedback; /* of audio */
-	bool has_video;
-	struct line video;
-	size_t n_formats;
-	struct cf_sdp_video_format formats[CF_SDP_VIDEO_FORMATS_MAX];
+	size_t n_videos;
+	struct video_plan videos[CF_SDP_VIDEOS_MAX];
 };
 
 static void put_raw(struct cf_sdp_writer *w, struct cf_view text)
@@ -97,18 +103,22 @@ static bool local_valid(const struct cf_sdp_local *local)
 	       local->fingerprint.len > 0 && local->session_id <= INT64_MAX;
 }
 
+static void put_mid(struct cf_sdp_writer *w, const struct line *line)
+{
+	put_raw(w, cf_view_str(" "));
+	put_raw(w, line->mid);
+}
+
 /* The tagged m-line's mid stands first: section 7.2.1 of RFC 9143. */
 static void put_bundle(struct cf_sdp_writer *w, const struct plan *plan)
 {
-	const struct line *first = plan->audio.tagged ? &plan->audio : &plan->video;
-	const struct line *second = plan->audio.tagged ? &plan->video : &plan->audio;
-
-	put_raw(w, cf_view_str("a=group:BUNDLE "));
-	put_raw(w, first->mid);
-	if (plan->has_video) {
-		put_raw(w, cf_view_str(" "));
-		put_raw(w, second->mid);
-	}
+	put_raw(w, cf_view_str("a=group:BUNDLE"));
+	for (size_t i = 0; i < plan->n_videos && plan->videos[i].line.tagged; i++)
+		put_mid(w, &plan->videos[i].line);
+	put_mid(w, &plan->audio);
+	for (size_t i = 0; i < plan->n_videos; i++)
+		if (!plan->videos[i].line.tagged)
+			put_mid(w, &plan->videos[i].line);
 	put_raw(w, cf_view_str("\r\n"));
 }
 
@@ -242,15 +252,19 @@ static void put_audio(struct cf_sdp_writer *w, const struct cf_sdp_local *local,
 	put_source(w, local, &plan->audio);
 }
 
-static void put_video(struct cf_sdp_writer *w, const struct cf_sdp_local *local, struct plan *plan)
+static void put_video(struct cf_sdp_writer *w, const struct cf_sdp_local *local,
+	const struct plan *plan, struct video_plan *video)
 {
-	cf_sdp_video_pts(plan->formats, plan->n_formats, plan->video.formats, FORMATS_TEXT_MAX);
-	plan->video.kind = "video";
-	plan->video.ssrc = local->video.ssrc;
-	plan->video.rtx_ssrc = plan->formats[0].codec.rtx_pt ? local->video.rtx_ssrc : 0;
-	put_line(w, local, plan, &plan->video);
-	cf_sdp_put_video_formats(w, plan->formats, plan->n_formats);
-	put_source(w, local, &plan->video);
+	const struct cf_sdp_local_video *ours =
+		local->n_videos ? &local->videos[video - plan->videos] : &local->video;
+
+	cf_sdp_video_pts(video->formats, video->n_formats, video->line.formats, FORMATS_TEXT_MAX);
+	video->line.kind = "video";
+	video->line.ssrc = ours->ssrc;
+	video->line.rtx_ssrc = video->formats[0].codec.rtx_pt ? ours->rtx_ssrc : 0;
+	put_line(w, local, plan, &video->line);
+	cf_sdp_put_video_formats(w, video->formats, video->n_formats);
+	put_source(w, local, &video->line);
 }
 
 /* RFC 3264 section 6: a refused m-line stays in its place with port 0. */
@@ -272,6 +286,20 @@ static enum cf_sdp_direction direction_of(bool send, bool recv)
 	return (send ? CF_SDP_SENDONLY : 0) | (recv ? CF_SDP_RECVONLY : 0);
 }
 
+static void answer_video(struct plan *plan, const struct cf_sdp_agreed_video *video, bool tagged)
+{
+	struct video_plan *mine = &plan->videos[plan->n_videos++];
+
+	mine->index = video->index;
+	mine->line = (struct line){.proto = video->remote->proto,
+		.mid = video->remote->mid,
+		.tagged = tagged,
+		.direction = direction_of(video->send, video->recv),
+		.ext_mid = video->recv_ext_mid,
+		.ext_twcc = video->recv_ext_twcc};
+	mine->n_formats = cf_sdp_video_answer_formats(video, mine->formats);
+}
+
 static struct plan answer_plan(const struct cf_sdp_agreed *agreed)
 {
 	const struct cf_sdp_agreed_video *video = &agreed->video;
@@ -288,18 +316,10 @@ static struct plan answer_plan(const struct cf_sdp_agreed *agreed)
 		.event_48000 = agreed->dtmf_recv_pt[0],
 		.event_8000 = agreed->dtmf_recv_pt[1],
 		.feedback = agreed->feedback,
-		.has_video = video->on,
 	};
 
-	if (!video->on)
-		return plan;
-	plan.video = (struct line){.proto = video->remote->proto,
-		.mid = video->remote->mid,
-		.tagged = !plan.audio.tagged,
-		.direction = direction_of(video->send, video->recv),
-		.ext_mid = video->recv_ext_mid,
-		.ext_twcc = video->recv_ext_twcc};
-	plan.n_formats = cf_sdp_video_answer_formats(agreed, plan.formats);
+	for (size_t i = 0; i < agreed->n_videos; i++)
+		answer_video(&plan, &agreed->videos[i], i == 0 && !plan.audio.tagged);
 	return plan;
 }
 
@@ -309,18 +329,23 @@ int cf_sdp_answer_write(const struct cf_sdp_local *local, const struct cf_sdp_de
 	struct cf_sdp_writer w = {.out = out, .start = out->len};
 	struct cf_sdp_agreed agreed;
 	struct plan plan = {0};
+	size_t next = 0;
 
-	if (!local_valid(local))
+	if (!local_valid(local) || local->n_videos > CF_SDP_VIDEOS_MAX)
 		return CF_EINVAL;
 	cf_sdp_agree_offer(local, offer, &agreed);
 	if (!agreed.refusal)
 		plan = answer_plan(&agreed);
 	put_head(&w, local, &plan);
 	for (size_t i = 0; i < offer->n_media; i++) {
+		struct video_plan *video = next < plan.n_videos && plan.videos[next].index == i
+						   ? &plan.videos[next++]
+						   : NULL;
+
 		if (!agreed.refusal && i == agreed.index)
 			put_audio(&w, local, &plan);
-		else if (plan.has_video && i == agreed.video.index)
-			put_video(&w, local, &plan);
+		else if (video)
+			put_video(&w, local, &plan, video);
 		else
 			put_refused(&w, &offer->media[i]);
 	}
@@ -449,15 +474,15 @@ static void plan_formats(struct plan *plan, const struct cf_sdp_local *local,
 			format.codec.pt = (uint8_t)claim_pt(used, wanted[codec]);
 			format.codec.rtx_pt = (uint8_t)claim_pt(used, wanted[codec] + 1);
 		}
-		plan->formats[plan->n_formats++] = format;
+		plan->videos[0].formats[plan->videos[0].n_formats++] = format;
 	}
 }
 
 static void plan_video(struct plan *plan, const struct cf_sdp_local *local,
 	const struct cf_sdp_media *before, struct numbers *used)
 {
-	plan->has_video = true;
-	plan->video = (struct line){
+	plan->n_videos = 1;
+	plan->videos[0].line = (struct line){
 		.proto = plan->audio.proto,
 		.mid = before ? before->mid : cf_view_of(NULL, 0),
 		/* Until the other side has put it into the bundle: RFC 9143 section 7.1.3. */
@@ -491,10 +516,10 @@ static struct plan offer_plan(const struct cf_sdp_local *local, const struct cf_
 	plan.audio.ext_mid = keep_ext(used, before, CF_SDP_EXT_MID, 2);
 	if (local->video.on)
 		plan_video(&plan, local, before_video, used);
-	if (before && before_video && before_video < before && plan.has_video &&
-		!plan.video.bundle_only) {
+	if (before && before_video && before_video < before && plan.n_videos > 0 &&
+		!plan.videos[0].line.bundle_only) {
 		plan.audio.tagged = false;
-		plan.video.tagged = true;
+		plan.videos[0].line.tagged = true;
 	}
 	return plan;
 }
@@ -522,21 +547,21 @@ int cf_sdp_offer_write(
 	note_numbers(&used, previous);
 	plan = offer_plan(local, before, before_video, &used);
 	if (!plan.audio.mid.len)
-		plan.audio.mid = free_mid(previous, plan.video.mid, mid);
-	if (!plan.video.mid.len)
-		plan.video.mid = free_mid(previous, plan.audio.mid, video_mid);
+		plan.audio.mid = free_mid(previous, plan.videos[0].line.mid, mid);
+	if (!plan.videos[0].line.mid.len)
+		plan.videos[0].line.mid = free_mid(previous, plan.audio.mid, video_mid);
 	put_head(&w, local, &plan);
 	for (size_t i = 0; previous && i < previous->n_media; i++) {
 		if (&previous->media[i] == before)
 			put_audio(&w, local, &plan);
-		else if (plan.has_video && &previous->media[i] == before_video)
-			put_video(&w, local, &plan);
+		else if (plan.n_videos > 0 && &previous->media[i] == before_video)
+			put_video(&w, local, &plan, &plan.videos[0]);
 		else
 			put_refused(&w, &previous->media[i]);
 	}
 	if (!before)
 		put_audio(&w, local, &plan);
-	if (plan.has_video && !before_video)
-		put_video(&w, local, &plan);
+	if (plan.n_videos > 0 && !before_video)
+		put_video(&w, local, &plan, &plan.videos[0]);
 	return finish(&w);
 }

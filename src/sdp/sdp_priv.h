@@ -38,7 +38,7 @@ extern const struct cf_sdp_feedback {
 
 /* Video (video.c) */
 
-/** What is agreed on about video, once audio is: sets agreed->video. */
+/** What is agreed on about video, once audio is: sets agreed->videos, and the first of them. */
 void cf_sdp_agree_video_offer(const struct cf_sdp_local *local, const struct cf_sdp_desc *offer,
 	struct cf_sdp_agreed *agreed);
 void cf_sdp_agree_video_answer(const struct cf_sdp_desc *offer, const struct cf_sdp_desc *answer,
@@ -70,7 +70,7 @@ struct cf_sdp_video_format {
 };
 
 /** The formats of our answer, in its order; of what cf_sdp_agree_video_offer() agreed on. */
-size_t cf_sdp_video_answer_formats(const struct cf_sdp_agreed *agreed,
+size_t cf_sdp_video_answer_formats(const struct cf_sdp_agreed_video *video,
 	struct cf_sdp_video_format ret_formats[static CF_SDP_VIDEO_FORMATS_MAX]);
 
 /** Their payload types as "m=video" lists them, then rtpmap, fmtp and rtcp-fb lines. */

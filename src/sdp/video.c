@@ -108,18 +108,24 @@ static void agree(struct cf_sdp_agreed_video *video, const struct cf_sdp_media *
 void cf_sdp_agree_video_offer(const struct cf_sdp_local *local, const struct cf_sdp_desc *offer,
 	struct cf_sdp_agreed *agreed)
 {
-	struct cf_sdp_agreed_video *video = &agreed->video;
+	const struct cf_sdp_local_video *ours = local->n_videos ? local->videos : &local->video;
+	size_t max = local->n_videos ? local->n_videos : local->video.on;
 
-	for (size_t i = 0; local->video.on && i < offer->n_media && !video->on; i++) {
+	for (size_t i = 0; i < offer->n_media && agreed->n_videos < max; i++) {
 		const struct cf_sdp_media *media = &offer->media[i];
+		struct cf_sdp_agreed_video *video = &agreed->videos[agreed->n_videos];
 
-		/* One transport for both: RFC 9143 section 7.3.1. */
+		/* One transport for all: RFC 9143 section 7.3.1. */
 		if (cf_sdp_usable(media, "video") || !media->bundle ||
 			media->bundle != agreed->remote->bundle)
 			continue;
+		agree(video, media, media, ours[agreed->n_videos].direction,
+			ours[agreed->n_videos].prefer);
 		video->index = i;
-		agree(video, media, media, local->video.direction, local->video.prefer);
+		agreed->n_videos += video->on;
 	}
+	agreed->video = agreed->n_videos > 0 ? agreed->videos[0]
+					     : (struct cf_sdp_agreed_video){.on = false};
 }
 
 void cf_sdp_agree_video_answer(const struct cf_sdp_desc *offer, const struct cf_sdp_desc *answer,
@@ -139,12 +145,13 @@ void cf_sdp_agree_video_answer(const struct cf_sdp_desc *offer, const struct cf_
 		if (video->on)
 			video->feedback &= mine->n_codecs ? mine->codecs[0].feedback : 0;
 	}
+	agreed->videos[0] = *video;
+	agreed->n_videos = video->on;
 }
 
-size_t cf_sdp_video_answer_formats(const struct cf_sdp_agreed *agreed,
+size_t cf_sdp_video_answer_formats(const struct cf_sdp_agreed_video *video,
 	struct cf_sdp_video_format ret_formats[static CF_SDP_VIDEO_FORMATS_MAX])
 {
-	const struct cf_sdp_agreed_video *video = &agreed->video;
 	size_t n = 0;
 
 	/* What we send goes first: the other side does best to send the same. */
