@@ -37,9 +37,10 @@ struct group *group_get(struct cf_processor_hall *hall, const char *call_id)
 	snprintf(group->id, sizeof(group->id), "%s", call_id);
 	cf_mix_opts_defaults(&mix);
 	mix.members_max = CF_MIX_MAX_MEMBERS; /* how many may be in it is said before they come */
-	if (cf_mix_new(&group->mix, &mix) < 0 ||
+	if (cf_mix_new(&group->mix, &mix) < 0 || cf_forward_new(&group->forward, show, group) < 0 ||
 		cf_map_insert(&hall->groups, &group->node, hash) < 0) {
 		cf_mix_free(group->mix);
+		cf_forward_free(group->forward);
 		return cf_free(group);
 	}
 	return group;
