@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+_Static_assert(CF_CALL_SCREEN_SOURCE == CF_PROCESSOR_SCREEN_SOURCE, "clients go by it");
+
 struct media_role {
 	struct cf_api *api;
 	struct cf_processor *processor;

@@ -556,6 +556,9 @@ static json_t *participants_json(const struct cf_call_event *event)
 			json_object_set_new(item, "endpointId", json_string(p->endpoint_id));
 			json_object_set_new(item, "isMuted", json_boolean(p->muted));
 			json_object_set_new(item, "audioSource", json_integer(p->source));
+			json_object_set_new(item, "videoSource", json_integer(p->source));
+			json_object_set_new(item, "screenSource",
+				json_integer(p->source ^ CF_CALL_SCREEN_SOURCE));
 		}
 		if (p->end.code != 0)
 			json_object_set_new(item, "end",

@@ -38,6 +38,8 @@
 /* Details of one call's trace, bytes: the rest is left out. Twice that (a restart in between) is
  * still less than an answer may have. */
 #define CF_CALL_TRACE_BYTES_MAX (400 * 1024)
+/* What of a device's number names its screen where that names its voice and its camera. */
+#define CF_CALL_SCREEN_SOURCE 0x80000000u
 #define CF_CALL_LEGS_MAX 32    /* devices of one participant that ring */
 #define CF_CALL_TARGETS_MAX 16 /* people called with one request */
 /* People that one group call knows, those included that have left. */
@@ -127,7 +129,8 @@ struct cf_call_participant_view {
 	const char *endpoint_id;  /* of the device that speaks, or NULL */
 	const char *state;        /* "calling", "ringing", "connected", "disconnected" */
 	bool muted;               /* by its own word; in a group */
-	uint32_t source; /* in a group: the contributing source (CSRC) of what is heard of it */
+	uint32_t source; /* in a group: the contributing source (CSRC) of what is heard of it, and
+			  * seen; of its screen: with CF_CALL_SCREEN_SOURCE turned */
 	struct cf_call_end end; /* why it did not come; code 0: not so. Static reason */
 };
 

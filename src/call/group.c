@@ -323,11 +323,12 @@ uint32_t cf_group_new_source(const struct cf_call *call)
 
 	do {
 		source = cf_rand_u32();
-		taken = source == 0;
+		taken = (source & ~CF_CALL_SCREEN_SOURCE) == 0;
 		CF_LIST_FOR(p, &call->participants)
 		{
 			CF_LIST_FOR(it, &cf_participant_of(p)->legs)
-			taken |= cf_leg_of(it)->source == source;
+			taken |= (cf_leg_of(it)->source & ~CF_CALL_SCREEN_SOURCE) ==
+				 (source & ~CF_CALL_SCREEN_SOURCE);
 		}
 	} while (taken);
 	return source;

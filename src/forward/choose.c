@@ -8,6 +8,9 @@
 #define ROOM_PERCENT 125
 #define LARGER_AFTER_US (2 * CF_US_PER_S)
 #define LARGER_AFTER_CUT_US (8 * CF_US_PER_S)
+/* A path that is not full is asked for a little more at a time: nobody knows before what it takes.
+ */
+#define TRY_US (300 * CF_US_PER_MS)
 /* The largest size of a track is taken for so many rows, each next one for half as many. */
 #define FULL_HEIGHT 720u
 
@@ -168,9 +171,28 @@ static bool may_grow(const struct cf_forward_slot *slot, uint64_t now_us)
 	       (cut_us == 0 || now_us - cut_us >= LARGER_AFTER_CUT_US);
 }
 
-/* The layer for a slot, of what is left of the rate; NULL: nothing fits. */
-static struct layer *pick(
-	struct cf_forward_slot *slot, uint64_t left_bps, bool must, uint64_t now_us)
+/* What a member's path has room for. */
+struct room {
+	uint64_t left_bps;
+	bool full; /* it has shown so, by delays or losses */
+	bool must; /* something has to be shown */
+};
+
+/* Whether there is room for so much: what is shown stays until the path says that it is too much.
+ */
+static bool fits(struct cf_forward_member *member, const struct room *room, uint64_t bps,
+	bool shown, uint64_t now_us)
+{
+	if (bps <= room->left_bps || (shown && !room->full))
+		return true;
+	if (room->full || now_us - member->tried_us < TRY_US)
+		return false;
+	member->tried_us = now_us;
+	return true;
+}
+
+/* The layer for a slot; NULL: nothing fits. */
+static struct layer *pick(struct cf_forward_slot *slot, const struct room *room, uint64_t now_us)
 {
 	struct cf_forward_track *track = slot->track;
 	const struct layer *now = slot_layer(slot);
@@ -187,22 +209,36 @@ static struct layer *pick(
 		smallest = layer;
 		if (larger && layer != slot->next && !may_grow(slot, now_us))
 			continue;
-		if ((larger ? bps * ROOM_PERCENT / 100 : bps) <= left_bps)
+		if (fits(slot->member, room, larger ? bps * ROOM_PERCENT / 100 : bps,
+			    layer == now || layer == slot->next, now_us))
 			return layer;
 	}
-	return must ? smallest : NULL;
+	return room->must ? smallest : NULL;
+}
+
+static struct room room_of(const struct cf_forward_member *member)
+{
+	struct room room = {.left_bps = UINT32_MAX, .must = true};
+	struct cf_cc_state state;
+
+	if (!member->feeds_back)
+		return room;
+	cf_cc_state(member->cc, &state);
+	room.left_bps = state.target_bps;
+	room.full = state.limit == CF_CC_LIMIT_DELAY || state.limit == CF_CC_LIMIT_LOSS ||
+		    state.limit == CF_CC_LIMIT_SILENCE;
+	return room;
 }
 
 void choose_layers(struct cf_forward_member *member, uint64_t now_us)
 {
-	uint64_t left_bps = member->feeds_back ? cf_cc_target_bps(member->cc) : UINT32_MAX;
-	bool first = true;
+	struct room room = room_of(member);
 
 	CF_LIST_FOR(it, &member->slots)
 	{
 		struct cf_forward_slot *slot = slot_of(it);
 		const struct layer *before = slot->next ? slot->next : slot_layer(slot);
-		struct layer *layer = slot->track ? pick(slot, left_bps, first, now_us) : NULL;
+		struct layer *layer = slot->track ? pick(slot, &room, now_us) : NULL;
 		uint64_t bps = layer ? layer_bps(layer, now_us) : 0;
 
 		if (layer != before) {
@@ -212,7 +248,7 @@ void choose_layers(struct cf_forward_member *member, uint64_t now_us)
 				member->cut_us = now_us;
 			slot_aim(slot, layer);
 		}
-		first = first && !layer;
-		left_bps = bps < left_bps ? left_bps - bps : 0;
+		room.must = room.must && !layer;
+		room.left_bps = bps < room.left_bps ? room.left_bps - bps : 0;
 	}
 }

@@ -112,8 +112,9 @@ struct cf_forward_member {
 	uint16_t twcc_seq;   /* of what goes to it */
 	struct cf_twcc twcc; /* of what comes from it */
 	uint64_t feedback_us;
-	uint64_t cut_us; /* when a size was last given up for want of bandwidth */
-	bool feeds_back; /* arrival times have come */
+	uint64_t tried_us; /* when more was last tried than is known to fit */
+	uint64_t cut_us;   /* when a size was last given up for want of bandwidth */
+	bool feeds_back;   /* arrival times have come */
 };
 
 struct cf_forward {

@@ -23,6 +23,9 @@
 #define CF_PROCESSOR_WORKERS_MAX 256
 #define CF_PROCESSOR_HOSTS_MAX 8
 
+/* What tells a member's screen from its camera, in the number that names it (CSRC). */
+#define CF_PROCESSOR_SCREEN_SOURCE 0x80000000u
+
 struct cf_processor;
 
 /* Texts are borrowed until return. */

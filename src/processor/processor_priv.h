@@ -25,8 +25,6 @@
 #define LOOK_FRAMES 5
 /* Who spoke lately, of a call. */
 #define SPEAKERS_MAX 32
-/* What tells a member's screen from its camera, in the number that names it. */
-#define SCREEN_SOURCE 0x80000000u
 /* A member that has no media after so long is gone. */
 #define CONNECT_US (20 * CF_US_PER_S)
 /* Who closes the connection hangs up as well: its word of that, and why, may come a little later.

@@ -53,7 +53,7 @@ static void set_track(struct member *member, struct video_line *line,
 	const struct cf_sdp_agreed_video *agreed, bool screen)
 {
 	struct cf_forward_track_opts opts = {.screen = screen,
-		.source = screen ? member->source ^ SCREEN_SOURCE : member->source,
+		.source = screen ? member->source ^ CF_PROCESSOR_SCREEN_SOURCE : member->source,
 		.mid_ext_id = agreed->recv_ext_mid,
 		.twcc_ext_id = agreed->recv_ext_twcc};
 	char mid[CF_FORWARD_MID_MAX + 1];

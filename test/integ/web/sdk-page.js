@@ -64,6 +64,24 @@ window.start = async (target, { video = false, ...options } = {}) => {
 
 window.join = (groupId, options = {}) => { watch(window.agent.join({ groupId }, options)); };
 
+// Who in a group is seen now, and by which kinds of pictures.
+window.seen = () => window.call.remoteParticipants.flatMap((one) => one.videoStreams.filter((s) => s.isAvailable)
+	.map((s) => `${one.identifier.communicationUserId} ${s.mediaStreamType}`)).sort();
+
+// Shows a member's pictures, and waits until so many different ones were seen; how large they are.
+window.watches = async (id, type = 'Video', pictures = 10) => {
+	const find = () => window.call.remoteParticipants.find((one) => one.identifier.communicationUserId === id)?.videoStreams
+		.find((s) => s.isAvailable && s.mediaStreamType === type);
+	const stream = await window.until(`${type} of ${id}, of ${window.seen()}`, find);
+	const view = await new window.sdk.VideoStreamRenderer(stream).createView();
+	document.body.append(view.target);
+	const { video } = view, times = new Set();
+	await window.until(`pictures of ${id}`, () => { times.add(video.currentTime); return times.size > pictures && video.videoWidth > 0; });
+	const size = { width: video.videoWidth, height: video.videoHeight };
+	view.dispose();
+	return size;
+};
+
 window.members = () => window.call.remoteParticipants.map((one) => ({ id: one.identifier.communicationUserId, name: one.displayName, isMuted: one.isMuted, state: one.state }));
 
 window.accept = async ({ video = false } = {}) => {

@@ -16,7 +16,7 @@ import { Promotion } from './promotion.js';
 import { RemoteParticipant } from './remote-participant.js';
 import { Roster } from './roster.js';
 import { Speaker } from './speaker.js';
-import { listen, listenToMix } from './speaking.js';
+import { listen } from './speaking.js';
 import type { Schemas } from './service.js';
 import type { AcceptCallOptions, CallDirection, CallEndReason, CallerInfo, CallInfo, CallState, CommunicationIdentifier,
 	CommunicationIdentifierKind, DtmfTone, HangUpOptions, ParticipantRole, StartCallOptions, VideoConstraints } from './types.js';
@@ -314,6 +314,8 @@ export class Call extends Emitter<CallEvents> {
 		try {
 			const peer = this.#makePeer('all', undefined, this.agent.prepared());
 			void this.#captureAll(peer);
+			if (this.#isMeeting)
+				peer.openSlots();
 			const offer = await peer.createOffer();
 			const body: Record<string, unknown> = { endpointId: await this.agent.signedIn(), sdp: offer.sdp, iceTransport: this.agent.iceTransport,
 				...this.#groupId !== undefined ? { groupId: this.#groupId }
@@ -378,6 +380,7 @@ export class Call extends Emitter<CallEvents> {
 	async #enter(incoming: Schemas['EventIncomingCall']): Promise<void> {
 		const peer = this.#makePeer('all', undefined, this.agent.prepared());
 		void this.#captureAll(peer);
+		peer.openSlots();
 		const offer = await peer.createOffer();
 		if (this.#isOver())
 			return;
@@ -659,13 +662,12 @@ export class Call extends Emitter<CallEvents> {
 		this.emit('connectionChanged', state);
 	}
 
-	/* Who speaks. */
+	/* Who speaks, and who is seen. */
 	#listen(): void {
-		const receiver = this.#peer?.transceiver('audio')?.receiver;
+		const peer = this.#peer, receiver = peer?.transceiver('audio')?.receiver;
 		this.#stopListening?.();
-		if (receiver)
-			this.#stopListening = this.isGroup ? listenToMix(receiver, (sources) => this.#roster.speaking(sources))
-				: listen(receiver, (is) => this.#other?.updateSpeaking(is));
+		if (peer && receiver)
+			this.#stopListening = this.isGroup ? this.#roster.follow(receiver, () => peer.slots) : listen(receiver, (is) => this.#other?.updateSpeaking(is));
 	}
 
 	#sendCandidates(candidates: Candidate[], endOfCandidates: boolean): void {

@@ -27,7 +27,7 @@ const shape = (members: Record<string, Check>): Check => (value) =>
 
 const isPerson = shape({ rawId: isText, displayName: optional(isText), endpointId: optional(isText) });
 const isMember = shape({ rawId: isText, displayName: optional(isText), endpointId: optional(isText), isMuted: optional(isFlag),
-	audioSource: optional(isNumber), end: optional(shape({ code: isNumber, subcode: isNumber, reason: isText })),
+	audioSource: optional(isNumber), videoSource: optional(isNumber), screenSource: optional(isNumber), end: optional(shape({ code: isNumber, subcode: isNumber, reason: isText })),
 	state: (value) => value === 'ringing' || value === 'connected' || value === 'disconnected' });
 const MEMBERS_MAX = 2000;
 const isEnd = { callId: isText, code: isNumber, subcode: isNumber, reason: isText };

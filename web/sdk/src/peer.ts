@@ -27,6 +27,8 @@ const CONFLICT_MS = 1500;
 /* A call begins with small pictures: the first one, which is sent whole and at a careful rate, is there sooner. */
 const SMALL_BY = 2;
 const SMALL_MS = 1000;
+/* Others that one sees at the same time in a group call, besides the one where the camera's pictures go out. */
+const SLOTS = 8;
 
 /**
  * One media connection: the browser's RTCPeerConnection with negotiation around it. All steps that
@@ -48,6 +50,7 @@ export class Peer {
 	#notBefore = 0;
 	#relayErrors = false;
 	#isSmall = true;
+	readonly #slots: RTCRtpTransceiver[] = [];
 	/* What goes out, or is about to: descriptions need not wait for a camera to open. */
 	readonly #wanted: Record<Media, boolean> = { audio: true, camera: false, screen: false };
 	readonly #sending: Record<Media, MediaStreamTrack | undefined> = { audio: undefined, camera: undefined, screen: undefined };
@@ -75,6 +78,17 @@ export class Peer {
 		pc.addTransceiver('audio');
 		pc.addTransceiver('video', { direction: 'recvonly', sendEncodings: [{ scaleResolutionDownBy: SMALL_BY }] });
 		return pc;
+	}
+
+	/** Room for the pictures of others in a group call. */
+	openSlots(): void {
+		for (let i = 0; i < SLOTS; i++)
+			this.#slots.push(this.#pc.addTransceiver('video', { direction: 'recvonly' }));
+	}
+
+	/** Where the pictures of others come in a group call; that of the camera is one more. */
+	get slots(): readonly RTCRtpTransceiver[] {
+		return [this.transceiver('camera'), ...this.#slots].filter((one) => one?.currentDirection?.includes('recv') ?? false) as RTCRtpTransceiver[];
 	}
 
 	/** The first offer, of a prepared connection; nothing is gathered before begin(). */
@@ -176,7 +190,7 @@ export class Peer {
 	/** Audio is the first of its kind, the camera the first video, the screen the second. */
 	transceiver(media: Media): RTCRtpTransceiver | undefined {
 		const of = (kind: string): RTCRtpTransceiver[] => this.#pc.getTransceivers()
-			.filter((one) => one.receiver.track.kind === kind && one.direction !== 'stopped');
+			.filter((one) => one.receiver.track.kind === kind && one.direction !== 'stopped' && !this.#slots.includes(one));
 		return media === 'audio' ? of('audio')[0] : of('video')[media === 'camera' ? 0 : 1];
 	}
 
@@ -240,10 +254,15 @@ export class Peer {
 	#direction(media: Media): RTCRtpTransceiverDirection {
 		if (this.#hold)
 			return 'inactive';
+		/* In a group the screens of others come in the slots. */
+		if (media === 'screen' && this.#slots.length > 0)
+			return this.#wanted.screen ? 'sendonly' : 'inactive';
 		return media === 'audio' || this.#wanted[media] ? 'sendrecv' : 'recvonly';
 	}
 
 	#direct(): void {
+		for (const slot of this.#slots)
+			slot.direction = this.#hold ? 'inactive' : 'recvonly';
 		for (const media of ['audio', 'camera', 'screen'] as const) {
 			const transceiver = this.transceiver(media);
 			if (transceiver)

@@ -12,6 +12,7 @@ export class Promotion {
 	async begin(before: Peer, iceServers: RTCIceServer[], tell: (offer: string) => Promise<unknown>): Promise<void> {
 		for (const media of ['audio', 'camera'] as const)
 			await this.peer.send(media, before.sent(media));
+		this.peer.openSlots();
 		const offer = await this.peer.createOffer();
 		this.peer.begin(offer, iceServers);
 		await tell(offer.sdp ?? '');

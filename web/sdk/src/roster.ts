@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fromRawId, toRawId } from './identifier.js';
+import { listenToMix } from './speaking.js';
+import { watchSlots } from './slots.js';
 import { RemoteParticipant } from './remote-participant.js';
 import type { Schemas } from './service.js';
 
@@ -10,7 +12,7 @@ export class Roster {
 	readonly #byEndpoint = new Map<string, RemoteParticipant>();
 	/* Who is called, and whose device is not known yet: by raw id. */
 	readonly #expected = new Map<string, RemoteParticipant>();
-	readonly #sources = new Map<RemoteParticipant, number>();
+	readonly #sources = new Map<RemoteParticipant, Member>();
 	/* Whom the application knows of. */
 	readonly #told = new Set<RemoteParticipant>();
 
@@ -47,10 +49,25 @@ export class Roster {
 		return endpointId === undefined ? undefined : this.#byEndpoint.get(endpointId);
 	}
 
-	/** Who is heard now, by their sources in the mix. */
-	speaking(sources: ReadonlySet<number>): void {
-		for (const [one, source] of this.#sources)
-			one.updateSpeaking(sources.has(source));
+	/** Watches who is heard, and who is seen; returns how to stop. */
+	follow(mix: RTCRtpReceiver, slots: () => readonly RTCRtpTransceiver[]): () => void {
+		const stops = [listenToMix(mix, (sources) => this.#speaking(sources)), watchSlots(slots, (tracks) => this.#showing(tracks))];
+		return () => stops.forEach((stop) => stop());
+	}
+
+	/* By their sources in the mix. */
+	#speaking(sources: ReadonlySet<number>): void {
+		for (const [one, { audioSource }] of this.#sources)
+			one.updateSpeaking(sources.has(audioSource ?? 0));
+	}
+
+	/* By their sources in the streams. */
+	#showing(tracks: ReadonlyMap<number, MediaStreamTrack>): void {
+		for (const [one, { videoSource, screenSource }] of this.#sources)
+			for (const [type, source] of [['Video', videoSource], ['ScreenSharing', screenSource]] as const) {
+				const track = tracks.get(source ?? 0);
+				one.updateVideo(type, track, track !== undefined);
+			}
 	}
 
 	/** Who has come, and who has left. */
@@ -82,7 +99,7 @@ export class Roster {
 		if (this.#expected.get(member.rawId) === one)
 			this.#expected.delete(member.rawId);
 		this.#byEndpoint.set(endpointId, one);
-		this.#sources.set(one, member.audioSource ?? 0);
+		this.#sources.set(one, member);
 		one.mutedBy(() => this.mute(member.rawId));
 		one.updateDisplayName(member.displayName);
 		one.updateMuted(member.isMuted ?? false);

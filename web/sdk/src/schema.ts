@@ -862,6 +862,10 @@ export interface components {
                 isMuted?: boolean;
                 /** @description The contributing source (CSRC, RFC 3550 section 5.1) that the media processor names in packets in which this device is heard */
                 audioSource?: number;
+                /** @description The same, of the packets in which its camera is seen */
+                videoSource?: number;
+                /** @description The same, of the packets in which its screen is seen */
+                screenSource?: number;
                 end?: {
                     code: number;
                     subcode: number;
