@@ -170,8 +170,12 @@ async function groupCall(browser) {
 	await Promise.all([members(alice, 'Alice (you), Bob, Carol'), members(carol, 'Alice, Bob, Carol (you)')]);
 	await bob.click('#mute');
 	await members(alice, 'Alice (you), Bob · muted, Carol');
+	await bob.click('#camera');
+	await alice.waitForFunction(() => [...document.querySelectorAll('#member-list video')].some((video) => video.videoWidth > 0 && video.currentTime > 0.3));
 	if (process.env.SHOTS)
 		await alice.screenshot({ path: `${process.env.SHOTS}/group.png` });
+	await bob.click('#camera');
+	await alice.waitForFunction(() => document.querySelectorAll('#member-list video').length === 0);
 	await alice.click('#details');
 	await until(alice, 'path', () => document.getElementById('path-words').textContent.startsWith('To the media processor'));
 	await bob.click('#hang-up');

@@ -40,7 +40,6 @@ export class CallView {
 		private readonly ended: (call: Call, seconds: number | undefined) => void) {
 		this.#details = new Details(call);
 		this.#members = new Members(call, myName);
-		at('stage').classList.toggle('group', call.isGroup);
 		at('stage').classList.add('ringing');
 		at('portrait').textContent = initials(name);
 		at('keys').replaceChildren(...TONES.map(([key, tone]) => make('button', { type: 'button', onclick: () => this.#do(() => call.sendDtmf(tone)) }, key)));
@@ -80,6 +79,8 @@ export class CallView {
 		for (const event of ['isMutedChanged', 'isScreenSharingOnChanged', 'isLocalVideoStartedChanged'] as const)
 			call.on(event, () => this.#showButtons());
 		call.on('localVideoStreamsUpdated', () => void this.#showLocal());
+		/* It may become a group call: everybody has a tile then. */
+		call.on('remoteParticipantsUpdated', () => void this.#showRemote());
 		const other = this.#other;
 		other?.on('videoStreamsUpdated', ({ added }) => added.forEach((stream) => this.#follow(stream)));
 		other?.videoStreams.forEach((stream) => this.#follow(stream));
@@ -131,7 +132,7 @@ export class CallView {
 
 	/* A group has many: they are listed. */
 	get #other(): RemoteParticipant | undefined {
-		return this.call.isGroup ? undefined : this.call.remoteParticipants[0];
+		return this.#members.isOpen ? undefined : this.call.remoteParticipants[0];
 	}
 
 	#onState(): void {
@@ -145,6 +146,7 @@ export class CallView {
 
 	#showState(): void {
 		const { call } = this, other = this.#other;
+		at('stage').classList.toggle('group', this.#members.isOpen);
 		const name = other?.displayName ?? this.name;
 		at('call-title').textContent = name;
 		at('portrait').textContent = initials(name);

@@ -5,6 +5,7 @@ import type { LocalAudioStream } from './local-audio-stream.js';
 import type { LocalVideoStream } from './local-video-stream.js';
 import type { Peer } from './peer.js';
 import type { RemoteParticipant } from './remote-participant.js';
+import type { CommunicationIdentifierKind } from './types.js';
 
 export interface CallEvents {
 	stateChanged: PropertyChangedEvent;
@@ -28,3 +29,6 @@ export interface CallEvents {
 	/** @internal What the browser says of the connection. */
 	connectionChanged: (state: RTCPeerConnectionState) => void;
 }
+
+/** Who is called, or who calls; or which group is joined, or begun with whom. @internal */
+export interface CallTarget { remote?: CommunicationIdentifierKind | undefined; name?: string | undefined; groupId?: string; invited?: CommunicationIdentifierKind[] }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CallAgent } from './call-agent.js';
 import { CallRequests } from './call-requests.js';
-import type { CallEvents } from './call-events.js';
+import type { CallEvents, CallTarget } from './call-events.js';
 import { Emitter } from './emitter.js';
 import { CallingCommunicationError, invalidState, notSupported, toEndReason } from './error.js';
 import { featureOf, type Feature, type FeatureFactory } from './features/feature.js';
@@ -19,14 +19,12 @@ import { Speaker } from './speaker.js';
 import { listen } from './speaking.js';
 import type { Schemas } from './service.js';
 import type { AcceptCallOptions, CallDirection, CallEndReason, CallerInfo, CallInfo, CallState, CommunicationIdentifier,
-	CommunicationIdentifierKind, DtmfTone, HangUpOptions, ParticipantRole, StartCallOptions, VideoConstraints } from './types.js';
+	DtmfTone, HangUpOptions, ParticipantRole, StartCallOptions, VideoConstraints } from './types.js';
 
 const REJOINS_MAX = 5;
 const TONES: Record<string, string> = { Pound: '#', Star: '*' };
 
-export type { CallEvents };
-/** Who is called, or who calls; or which group is joined, or begun with whom. @internal */
-export interface CallTarget { remote?: CommunicationIdentifierKind | undefined; name?: string | undefined; groupId?: string; invited?: CommunicationIdentifierKind[] }
+export type { CallEvents, CallTarget };
 
 /** A call, from startCall(), join() or accept() to its end. */
 export class Call extends Emitter<CallEvents> {
@@ -182,10 +180,8 @@ export class Call extends Emitter<CallEvents> {
 		const key = TONES[tone] ?? (tone.startsWith('Num') ? tone.slice(3) : tone);
 		if (!/^[0-9A-D*#]$/.test(key))
 			throw notSupported(`The tone ${tone}`);
-		const sender = this.#peer?.transceiver('audio')?.sender.dtmf;
-		if (!sender?.canInsertDTMF)
+		if (!this.#peer?.press(key))
 			throw invalidState('Tones need a connected call with sound.');
-		sender.insertDTMF(sender.toneBuffer + key, 160, 70);
 	}
 
 	/** Calls somebody into the call. One between two becomes a group call by it. */

@@ -199,6 +199,15 @@ export class Peer {
 		return this.#sending[media];
 	}
 
+	/** Sends a key, behind those under way; whether it can. */
+	press(key: string): boolean {
+		const sender = this.transceiver('audio')?.sender.dtmf;
+		if (!sender?.canInsertDTMF)
+			return false;
+		sender.insertDTMF(sender.toneBuffer + key, 160, 70);
+		return true;
+	}
+
 	/** Limits of what the camera's pictures may cost. */
 	async constrain({ bitrate, frameHeight, frameRate }: SendConstraints): Promise<void> {
 		const sender = this.transceiver('camera')?.sender, parameters = sender?.getParameters(), height = sender?.track?.getSettings().height;
