@@ -257,7 +257,8 @@ CALLFLOW_API int callflow_call(struct callflow_client *client, const char *targe
 
 /** Joins the group call of that name (a UUID), which begins with its first member: all who join it
  * hear each other through the media processor. CALLFLOW_CONNECTING tells the call's id,
- * CALLFLOW_PARTICIPANT who is in it. Without video for now. Errors as callflow_call(). */
+ * CALLFLOW_PARTICIPANT who is in it. Of the others' video that of who speaks is seen. Errors as
+ * callflow_call(). */
 CALLFLOW_API int callflow_join(struct callflow_client *client, const char *group_id,
 	const struct callflow_call_options *options);
 

@@ -12,14 +12,6 @@ uint64_t cf_clock_us(void)
 	return (uint64_t)ts.tv_sec * CF_US_PER_S + (uint64_t)ts.tv_nsec / 1000 + 1;
 }
 
-uint64_t cf_clock_thread_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * CF_US_PER_S + (uint64_t)ts.tv_nsec / 1000;
-}
-
 int64_t cf_clock_wall_ms(void)
 {
 	struct timespec ts;

@@ -18,9 +18,6 @@
 /** Monotonic clock, microseconds. Never 0. */
 uint64_t cf_clock_us(void);
 
-/** What the calling thread has used of its processor, microseconds. */
-uint64_t cf_clock_thread_us(void);
-
 /** Wall clock, milliseconds since 1970 (UTC). */
 int64_t cf_clock_wall_ms(void);
 

@@ -83,7 +83,8 @@ struct client_call *client_find_call(struct callflow_client *client, const char 
 	{
 		struct client_call *call = CF_CONTAINER_OF(it, struct client_call, link);
 
-		if (strcmp(call->id, call_id) == 0)
+		/* Who was taken out of a call may be called back before its end is done with. */
+		if (call->state != CALL_ENDED && strcmp(call->id, call_id) == 0)
 			return call;
 	}
 	return NULL;

@@ -153,6 +153,7 @@ void client_settled(struct callflow_client *client);
  * which stays until fn has called client_call_settled(). */
 int client_call_request(
 	struct client_call *call, const char *verb, json_t *body, cf_http_response_fn *fn);
+/** The call of that name that has not ended, or NULL. */
 struct client_call *client_find_call(struct callflow_client *client, const char *call_id);
 /** The error that an answer carries, as text: "code: message". Returns text. */
 const char *client_response_text(const struct cf_http_response *response, char *text, size_t cap);

@@ -27,6 +27,7 @@ struct cf_loop {
 	int epoll_fd;
 	struct cf_io wake;
 	uint64_t now_us;
+	uint64_t idle_us;
 	pthread_t thread; /* ATOMIC by `running` */
 	atomic_bool running;
 	atomic_bool stopping;
@@ -482,8 +483,14 @@ static void rest(const struct cf_loop *loop)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
+uint64_t cf_loop_idle_us(const struct cf_loop *loop)
+{
+	return loop->idle_us;
+}
+
 int cf_loop_run_once(struct cf_loop *loop, int timeout_ms)
 {
+	uint64_t begun_us = cf_clock_us();
 	int n;
 
 	if (loop->pace.busy)
@@ -491,7 +498,7 @@ int cf_loop_run_once(struct cf_loop *loop, int timeout_ms)
 	n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_TURN, wait_ms(loop, timeout_ms));
 	if (n < 0 && errno != EINTR)
 		return cf_err_from_errno(errno);
-	cf_loop_update_now(loop);
+	loop->idle_us += cf_loop_update_now(loop) - begun_us;
 	cf_pace_turn(&loop->pace, n < 0 ? 0 : (uint32_t)n, loop->now_us);
 	run_watchers(loop, n < 0 ? 0 : n);
 	if (loop->mailed)

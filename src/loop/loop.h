@@ -78,6 +78,10 @@ void cf_loop_stop(struct cf_loop *loop);
 /** Time at the start of this turn, microseconds, monotonic. */
 uint64_t cf_loop_now_us(const struct cf_loop *loop);
 
+/** How long the loop has waited for something to do, all together: the rest of the time it had. Its
+ * own thread. */
+uint64_t cf_loop_idle_us(const struct cf_loop *loop);
+
 /** Reads the clock anew, after long work inside one callback. */
 uint64_t cf_loop_update_now(struct cf_loop *loop);
 

@@ -86,18 +86,18 @@ static void on_watch(struct cf_timer *timer, void *arg);
 static void watch(struct cf_processor_hall *hall)
 {
 	hall->watched_us = cf_loop_now_us(hall->loop);
-	hall->used_us = cf_clock_thread_us();
+	hall->idle_us = cf_loop_idle_us(hall->loop);
 	(void)!cf_timer_after(&hall->watch, hall->loop, WATCH_US, on_watch, hall);
 }
 
 static void on_watch(struct cf_timer *timer, void *arg)
 {
 	struct cf_processor_hall *hall = arg;
-	uint64_t used_us = cf_clock_thread_us() - hall->used_us;
+	uint64_t idle_us = cf_loop_idle_us(hall->loop) - hall->idle_us;
 	uint64_t passed_us = cf_loop_now_us(hall->loop) - hall->watched_us;
 
 	(void)timer;
-	hall->load = passed_us > 0 ? (unsigned)(100 * used_us / passed_us) : 0;
+	hall->load = idle_us < passed_us ? (unsigned)(100 - 100 * idle_us / passed_us) : 0;
 	if (hall->members.count == 0)
 		hall->load = 0;
 	else

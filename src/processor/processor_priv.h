@@ -44,7 +44,7 @@ struct cf_processor_hall {
 	struct cf_map sources;         /* struct source, by address */
 	uint64_t seed;
 	struct cf_timer watch; /* of the load, while there are members */
-	uint64_t watched_us, used_us;
+	uint64_t watched_us, idle_us;
 	_Atomic unsigned load; /* percent */
 	int err;               /* of opening */
 	bool freed;

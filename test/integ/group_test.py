@@ -17,6 +17,8 @@ import numpy as np
 from call_cli import Cli, ask, audio, client_env, new_token, new_user, run, usage, wait_until
 from daemon import Daemon
 
+import picture  # of test/harness
+
 # How well a turn of speech is recognised that was heard, and what sounds of strangers have in common.
 HEARD, STRANGE = 0.6, 0.2
 TURN_S = 3
@@ -188,6 +190,25 @@ def through_the_relay(daemon, folder):
     assert [row["user"] for row in rows] == [members[1].user], rows
 
 
+def pictures(daemon, folder):
+    """members with pictures: each sees another one, VP8 and H.264 beside each other; who has no video is in it all the same"""
+    group = str(uuid.uuid4())
+    video = ("--video-in", "pattern", "--video-size", "320x176@30", "--duration", "8")
+    members = [member(daemon, folder, group, *video, "--video-out", f"{name}.y4m", "--video-codec", codec)
+               for name, codec in (("vp8", "VP8"), ("h264", "H264"))]
+    plain = member(daemon, folder, group, "--duration", "8")
+    for one in [*members, plain]:
+        one.expect("connected")
+    ended = [one.expect("ended", 30)["stats"]["video"] for one in members]
+    end_well(*members, plain)
+    assert [stats["codecSent"] for stats in ended] == ["VP8", "H264"], ended
+    assert [stats["codecReceived"] for stats in ended] == ["H264", "VP8"], ended
+    for stats, name in zip(ended, ("vp8", "h264")):
+        found = picture.check(f"{folder}/{name}.y4m")
+        assert found["pictures"] > 60 and not found["backward"] and not found["unclear"], found
+        assert stats["packetsLost"] == 0, stats
+
+
 def killed(daemon, folder):
     """a member that is killed: the others talk on, and are told that it has gone"""
     group = str(uuid.uuid4())
@@ -267,7 +288,7 @@ def full(_, folder):
         end_well(*members)
 
 
-TESTS = [full, three_members, come_and_go, for_everyone, through_the_relay, killed, refused, without_media_processor, restarted]
+TESTS = [full, three_members, come_and_go, for_everyone, through_the_relay, pictures, killed, refused, without_media_processor, restarted]
 
 
 def main():

@@ -424,10 +424,10 @@ static void full(void **state)
 /* Keeps a worker at work. */
 static void burn(void *arg)
 {
-	uint64_t end_us = cf_clock_thread_us() + 700 * CF_US_PER_MS;
+	uint64_t end_us = cf_clock_us() + 700 * CF_US_PER_MS;
 
 	(void)arg;
-	while (cf_clock_thread_us() < end_us)
+	while (cf_clock_us() < end_us)
 		;
 }
 

@@ -271,6 +271,73 @@ static void more_formats_than_fit(void **state)
 	done(&p);
 }
 
+/* A member of a group call: a camera, three places for others, and what does not fit. */
+static void answers_many(void **state)
+{
+#define LINE(mid, direction)                                  \
+	"m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n" TRANSPORT VP8 \
+	"a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=mid:" mid "\r\na=" direction "\r\n"
+	static const char text[] =
+		HEAD "a=group:BUNDLE a c s1 s2 s3 d\r\n" AUDIO
+		     "a=mid:a\r\n" LINE("c", "sendrecv") LINE("s1", "recvonly")
+			     LINE("x", "recvonly") "m=application 9 UDP/DTLS/SCTP "
+						   "webrtc-datachannel\r\na=mid:d\r\n" LINE(
+							   "s2", "inactive") LINE("s3", "sendonly");
+#undef LINE
+	static const struct {
+		size_t index;
+		bool send, recv;
+	} wanted[] = {{1, true, true}, {2, true, false}, {5, false, false}, {6, false, true}};
+	struct cf_sdp_local_video videos[CF_SDP_VIDEOS_MAX];
+	struct cf_sdp_local local = local_video();
+	struct cf_sdp_agreed agreed;
+	struct cf_sdp_desc *offer = sample_text(text), *answer;
+	struct cf_buf out;
+
+	(void)state;
+	for (uint32_t i = 0; i < CF_SDP_VIDEOS_MAX; i++)
+		videos[i] = (struct cf_sdp_local_video){.on = true,
+			.direction = CF_SDP_SENDRECV,
+			.prefer = CF_VIDEO_CODECS,
+			.ssrc = 100 + i,
+			.rtx_ssrc = 200 + i};
+	local.videos = videos;
+	local.n_videos = CF_SDP_VIDEOS_MAX;
+	cf_buf_init(&out, CF_SDP_TEXT_MAX);
+	assert_int_equal(cf_sdp_answer_write(&local, offer, &out, &agreed), 0);
+	assert_int_equal(agreed.n_videos, CF_ARRAY_LEN(wanted));
+	answer = sample_buf(&out);
+	for (size_t i = 0; i < CF_ARRAY_LEN(wanted); i++) {
+		const struct cf_sdp_agreed_video *video = &agreed.videos[i];
+		const struct cf_sdp_media *line = &answer->media[wanted[i].index];
+
+		assert_int_equal(video->index, wanted[i].index);
+		assert_int_equal(video->send, wanted[i].send);
+		assert_int_equal(video->recv, wanted[i].recv);
+		assert_int_equal(video->received[0].rtx_pt, 97);
+		assert_int_equal(line->port, 9);
+		assert_int_equal(line->direction, (wanted[i].send ? CF_SDP_SENDONLY : 0) |
+							  (wanted[i].recv ? CF_SDP_RECVONLY : 0));
+		assert_int_equal(line->n_ssrcs, wanted[i].send ? 2 : 0);
+		if (wanted[i].send)
+			assert_int_equal(line->ssrcs[0], 100 + i);
+	}
+	assert_int_equal(answer->media[3].port, 0); /* in no bundle */
+	assert_int_equal(answer->media[4].port, 0);
+	assert_has(&out, "a=group:BUNDLE a c s1 s2 s3\r\n");
+	assert_has(&out, "a=ssrc-group:FID 101 201\r\n");
+	/* No more than there is room for. */
+	local.n_videos = 1;
+	out.len = 0;
+	assert_int_equal(cf_sdp_answer_write(&local, offer, &out, &agreed), 0);
+	assert_int_equal(agreed.n_videos, 1);
+	local.n_videos = CF_SDP_VIDEOS_MAX + 1;
+	assert_int_equal(cf_sdp_answer_write(&local, offer, &out, &agreed), CF_EINVAL);
+	cf_buf_done(&out);
+	cf_sdp_desc_free(offer);
+	cf_sdp_desc_free(answer);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -283,6 +350,7 @@ int main(void)
 		cmocka_unit_test(hold_is_for_both),
 		cmocka_unit_test(video_that_does_not_fit),
 		cmocka_unit_test(more_formats_than_fit),
+		cmocka_unit_test(answers_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
