@@ -186,6 +186,33 @@ async function groupCall(browser) {
 		equal(page.errors, [], 'what the console says');
 }
 
+// A third is called into a call between two, with pictures: everybody has a tile, and goes on seeing the others.
+async function addedPerson(browser) {
+	const [alice, bob, carol] = [await signIn(await open(browser), 'Alice'), await signIn(await open(browser), 'Bob'), await signIn(await open(browser), 'Carol')];
+	await alice.click('button[aria-label="Video Bob"]');
+	await bob.waitForSelector('#incoming[open]');
+	await bob.click('#accept-video');
+	await Promise.all([inCall(alice), playing(alice), playing(bob)]);
+	await alice.click('#add');
+	await alice.click('button[aria-label="Add Carol"]');
+	await carol.waitForSelector('#incoming[open]');
+	equal(await carol.textContent('#incoming-title'), 'Alice is calling', 'who calls');
+	await carol.click('#accept');
+	await inCall(carol);
+	const tiles = (page) => until(page, 'pictures', () => [...document.querySelectorAll('#member-list video')].filter((one) => one.videoWidth > 0 && one.currentTime > 0.3).length >= 1);
+	await Promise.all([alice, bob, carol].map(tiles));
+	await until(carol, 'members', () => [...document.querySelectorAll('#member-list li span:last-child')].map((one) => one.textContent).sort().join() === 'Alice,Bob,Carol (you)');
+	if (process.env.SHOTS)
+		await carol.screenshot({ path: `${process.env.SHOTS}/added.png` });
+	await alice.click('#add');
+	await alice.fill('#add-target', '8:acs:nobody_at_all');
+	await alice.click('#add-form button.primary');
+	await until(alice, 'word of who does not come', () => document.getElementById('warnings').textContent.includes('does not come'));
+	for (const page of [carol, alice])
+		await page.click('#hang-up');
+	await bob.waitForSelector('#last-call:not([hidden])');
+}
+
 async function slowService(browser) {
 	const alice = await signIn(await open(browser), 'Alice'), bob = await signIn(await open(browser), 'Bob');
 	await bob.route('**/calls/*:accept', async (route) => {
@@ -229,6 +256,7 @@ async function nobodyThere(browser) {
 const TESTS = [
 	['a video call from sign-in to hang-up, with path, ladder and plots', videoCall],
 	['a group that is begun, and entered by its link', groupCall],
+	['a third is called into a video call', addedPerson],
 	['by keyboard alone', keyboard],
 	['no violation that axe finds, nothing too wide: light, dark, large, small', accessible],
 	['names are inert, secrets stay in the tab', inert],

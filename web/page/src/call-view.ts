@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Features, LocalVideoStream, VideoStreamRenderer, type Call, type DtmfTone, type RemoteParticipant, type RemoteVideoStream, type VideoStreamRendererView,
 	type VideoDeviceInfo } from '../../sdk/src/index.js';
+import { Adder } from './adder.js';
 import { Details } from './details.js';
 import type { Devices } from './devices.js';
 import { at, copy, initials, make, show, words } from './dom.js';
@@ -29,6 +30,7 @@ const WARNINGS: Record<string, string> = {
 export class CallView {
 	readonly #details: Details;
 	readonly #members: Members;
+	readonly #adder: Adder;
 	#remote: { stream: RemoteVideoStream; view: VideoStreamRendererView } | undefined;
 	#local: VideoStreamRendererView | undefined;
 	#localStream: LocalVideoStream | undefined;
@@ -36,10 +38,11 @@ export class CallView {
 	readonly #clock = setInterval(() => this.#showState(), 1000);
 	readonly #onKey = (event: KeyboardEvent): void => this.#key(event);
 
-	constructor(readonly call: Call, private readonly name: string, myName: string, private readonly devices: Devices,
+	constructor(readonly call: Call, private readonly name: string, me: { name: string; userId: string }, private readonly devices: Devices,
 		private readonly ended: (call: Call, seconds: number | undefined) => void) {
 		this.#details = new Details(call);
-		this.#members = new Members(call, myName);
+		this.#members = new Members(call, me.name);
+		this.#adder = new Adder(call, me.userId, (text) => this.#say(text));
 		at('stage').classList.add('ringing');
 		at('portrait').textContent = initials(name);
 		at('keys').replaceChildren(...TONES.map(([key, tone]) => make('button', { type: 'button', onclick: () => this.#do(() => call.sendDtmf(tone)) }, key)));
@@ -106,7 +109,7 @@ export class CallView {
 		const target = event.target as HTMLElement;
 		if (event.ctrlKey || event.metaKey || event.altKey || target.matches('input, textarea, select') || document.querySelector('dialog[open]'))
 			return;
-		const id = { m: 'mute', v: 'camera', s: 'share', h: 'hold', d: 'details', e: 'hang-up' }[event.key.toLowerCase()];
+		const id = { m: 'mute', v: 'camera', s: 'share', h: 'hold', a: 'add', d: 'details', e: 'hang-up' }[event.key.toLowerCase()];
 		if (id)
 			at(id).click();
 	}
@@ -171,7 +174,8 @@ export class CallView {
 		press('camera', call.isLocalVideoStarted, call.isLocalVideoStarted ? 'Stop video' : 'Video');
 		press('share', call.isScreenSharingOn, call.isScreenSharingOn ? 'Stop' : 'Share');
 		press('hold', call.state === 'LocalHold', call.state === 'LocalHold' ? 'Resume' : 'Hold');
-		at<HTMLButtonElement>('keypad').disabled = !up;
+		for (const id of ['keypad', 'add'])
+			at<HTMLButtonElement>(id).disabled = !up;
 	}
 
 	#follow(stream: RemoteVideoStream): void {
@@ -225,6 +229,7 @@ export class CallView {
 		document.removeEventListener('keydown', this.#onKey);
 		this.#details.close();
 		this.#members.close();
+		this.#adder.close();
 		this.#remote?.view.dispose();
 		this.#local?.dispose();
 		for (const id of ['panel', 'keys'])

@@ -68,7 +68,7 @@ class App {
 		this.#lobby.close();
 		show('last-call', false);
 		view('call');
-		this.#current = new CallView(call, name, this.session.name, this.#devices, (over, seconds) => this.#over(over, name, seconds));
+		this.#current = new CallView(call, name, this.session, this.#devices, (over, seconds) => this.#over(over, name, seconds));
 		at('hang-up').focus();
 	}
 
