@@ -87,7 +87,7 @@ void cf_api_relay_usage(struct cf_api *api, const struct cf_api_relay_usage *u, 
 			&(struct cf_call_budget_low){u->low, user, u->low_used, u->low_limit},
 			cf_api_now(api));
 	if (*call && u->budget_used_up)
-		cf_call_relay_budget_used_up(api->domain, call, cf_api_now(api));
+		cf_call_relay_budget_used_up(api->domain, call, user, cf_api_now(api));
 }
 
 void cf_api_usage_mark(struct cf_api *api)

@@ -69,6 +69,7 @@ struct cf_leg {
 	uint32_t source;       /* in a group: its name in what the others hear */
 	bool busy;             /* declined as busy */
 	bool muted;            /* as it says itself; in a group */
+	bool relayed;          /* so said its last report that named a path; in a group */
 	bool moving;  /* its media is still on the way that it had while the call was between two */
 	bool coming;  /* it has offered to the media processor */
 	bool arrived; /* and has media with it */
@@ -308,6 +309,11 @@ void cf_group_leave(struct cf_call_domain *domain, struct cf_leg *leg,
 	const struct cf_call_end *end, bool told, struct cf_call_time now);
 /** It went away; with the last one the call ends. The leg is gone. */
 void cf_group_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_call_time now);
+/** The relay serves this user no more: their devices that need it leave. */
+void cf_group_unrelayed(struct cf_call_domain *domain, struct cf_call *call, const char *raw_id,
+	struct cf_call_time now);
+/** The leg of this device, or NULL. */
+struct cf_leg *cf_group_member(const struct cf_call *call, const struct cf_call_endpoint *endpoint);
 /** It hangs up, for itself or for all. The leg is gone, or the call has ended. */
 void cf_group_hangup(struct cf_call_domain *domain, struct cf_leg *leg, bool for_everyone,
 	const struct cf_call_end *end, struct cf_call_time now);

@@ -401,10 +401,11 @@ struct cf_call_budget_low {
 void cf_call_relay_budget_low(struct cf_call_domain *domain, const char *call_id,
 	const struct cf_call_budget_low *low, struct cf_call_time now);
 
-/** The relay stopped serving an allocation of this call, as its budget is used up. A call whose
- * last report named a relayed path ends (403/301006); any other one goes on. */
-void cf_call_relay_budget_used_up(
-	struct cf_call_domain *domain, const char *call_id, struct cf_call_time now);
+/** The relay stopped serving an allocation of this user in the call, as its budget is used up. A
+ * call whose last report named a relayed path ends (403/301006), and so does this user's part in a
+ * group; any other one goes on. */
+void cf_call_relay_budget_used_up(struct cf_call_domain *domain, const char *call_id,
+	const char *raw_id, struct cf_call_time now);
 
 /* ---- looking ---- */
 

@@ -40,7 +40,7 @@ static struct cf_leg *member_find(const struct cf_call *call, const char *leg_id
 	return NULL;
 }
 
-static struct cf_leg *member_of(const struct cf_call *call, const struct cf_call_endpoint *endpoint)
+struct cf_leg *cf_group_member(const struct cf_call *call, const struct cf_call_endpoint *endpoint)
 {
 	CF_LIST_FOR(it, &endpoint->legs)
 	{
@@ -216,6 +216,30 @@ void cf_group_lost(struct cf_call_domain *domain, struct cf_leg *leg, struct cf_
 		leave_or_end(domain, leg, &end, false, now);
 }
 
+static struct cf_leg *relayed_leg(const struct cf_call *call, const char *raw_id)
+{
+	const struct cf_participant *p = cf_participant_find(call, raw_id);
+
+	if (!p || call->state == CF_CALL_ENDED)
+		return NULL;
+	CF_LIST_FOR(it, &p->legs)
+	{
+		if (cf_leg_of(it)->relayed && cf_leg_of(it)->state == CF_LEG_ACTIVE)
+			return cf_leg_of(it);
+	}
+	return NULL;
+}
+
+void cf_group_unrelayed(struct cf_call_domain *domain, struct cf_call *call, const char *raw_id,
+	struct cf_call_time now)
+{
+	struct cf_call_end end = cf_call_end_of(CF_CALL_END_RELAY_BUDGET);
+	struct cf_leg *leg;
+
+	while ((leg = relayed_leg(call, raw_id)))
+		leave_or_end(domain, leg, &end, true, now);
+}
+
 void cf_group_hangup(struct cf_call_domain *domain, struct cf_leg *leg, bool for_everyone,
 	const struct cf_call_end *end, struct cf_call_time now)
 {
@@ -389,7 +413,7 @@ static int join_allowed(const struct cf_call_domain *domain, const struct cf_cal
 {
 	if (!domain->media.join)
 		return CF_ENOTSUP;
-	if (call && member_of(call, endpoint))
+	if (call && cf_group_member(call, endpoint))
 		return 0; /* in the place of its own leg */
 	if (endpoint->n_calls >= domain->options.max_calls_per_endpoint)
 		return CF_ELIMIT;
@@ -437,7 +461,7 @@ int cf_group_join(struct cf_call_domain *domain, struct cf_call_endpoint *endpoi
 		call = group_new(domain, endpoint, group_id, now);
 	if (!call)
 		return CF_ENOMEM;
-	leg = member_of(call, endpoint);
+	leg = cf_group_member(call, endpoint);
 	memcpy(ret_call_id, call->id, CF_CALL_ID_MAX);
 	if (leg && leg->state == CF_LEG_RINGING)
 		return cf_group_accept(domain, leg, start->sdp, now);

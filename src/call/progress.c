@@ -160,14 +160,18 @@ int cf_call_notify(struct cf_call_domain *domain, const char *call_id,
 /* ---- reports and budgets ---- */
 
 /* Clients put the report into a member of that name. */
-static void note_path(struct cf_call *call, const json_t *body)
+static void note_path(
+	struct cf_call *call, const struct cf_call_endpoint *endpoint, const json_t *body)
 {
 	const json_t *report = json_object_get(body, "report");
-	const char *kind = json_string_value(
-		json_object_get(json_object_get(report ? report : body, "path"), "kind"));
+	const json_t *path = json_object_get(report ? report : body, "path");
+	const char *kind = json_string_value(json_object_get(path, "kind"));
+	struct cf_leg *leg = cf_call_is_group(call) ? cf_group_member(call, endpoint) : NULL;
 
 	if (kind)
 		call->relayed = strcmp(kind, "relayed") == 0;
+	if (kind && leg)
+		leg->relayed = json_integer_value(json_object_get(path, "relays")) > 0;
 }
 
 static void tell_budget_low(
@@ -212,15 +216,18 @@ void cf_call_relay_budget_low(struct cf_call_domain *domain, const char *call_id
 	tell_budget_low(domain, call, low);
 }
 
-void cf_call_relay_budget_used_up(
-	struct cf_call_domain *domain, const char *call_id, struct cf_call_time now)
+void cf_call_relay_budget_used_up(struct cf_call_domain *domain, const char *call_id,
+	const char *raw_id, struct cf_call_time now)
 {
 	struct cf_call *call = cf_call_find(domain, call_id);
 
 	if (!call || call->state == CF_CALL_ENDED)
 		return;
-	cf_call_trace_step(domain, call, "relay", "budget-used-up", NULL, NULL, now);
-	if (call->relayed)
+	cf_call_trace_step(domain, call, "relay", "budget-used-up", NULL,
+		json_pack("{s:s}", "user", raw_id), now);
+	if (cf_call_is_group(call))
+		cf_group_unrelayed(domain, call, raw_id, now);
+	else if (call->relayed)
 		cf_call_finish(domain, call, cf_call_end_of(CF_CALL_END_RELAY_BUDGET), now);
 }
 
@@ -237,7 +244,7 @@ int cf_call_report(struct cf_call_domain *domain, const char *call_id,
 		return CF_EDENIED;
 	if (cf_json_parse(&detail, report, strlen(report), NULL) < 0)
 		return CF_EINVAL;
-	note_path(call, detail);
+	note_path(call, endpoint, detail);
 	cf_call_trace_step(domain, call, "endpoint", "report", endpoint->id, detail, now);
 	return 0;
 }

@@ -11,8 +11,6 @@
 /* A path that is not full is asked for a little more at a time: nobody knows before what it takes.
  */
 #define TRY_US (300 * CF_US_PER_MS)
-/* The largest size of a track is taken for so many rows, each next one for half as many. */
-#define FULL_HEIGHT 720u
 
 /* ---- who ---- */
 
@@ -151,15 +149,18 @@ void choose_tracks(struct cf_forward *forward, uint64_t now_us)
 
 /* ---- in which size ---- */
 
-/* The smallest size that fills what it is shown in. */
+/* The smallest size that fills what it is shown in; one that has not told its rows may. */
 static size_t first_that_fits_the_screen(
 	const struct cf_forward_track *track, unsigned height, uint64_t now_us)
 {
 	size_t best = 0;
 
-	for (size_t i = 0; i < track->n_layers; i++)
-		if (layer_live(&track->layers[i], now_us) && FULL_HEIGHT >> i >= height)
+	for (size_t i = 0; i < track->n_layers; i++) {
+		const struct layer *layer = track->by_size[i];
+
+		if (layer_live(layer, now_us) && layer->height >= height)
 			best = i;
+	}
 	return best;
 }
 
@@ -200,8 +201,9 @@ static struct layer *pick(struct cf_forward_slot *slot, const struct room *room,
 
 	for (size_t i = first_that_fits_the_screen(track, slot->height, now_us);
 		i < track->n_layers; i++) {
-		struct layer *layer = &track->layers[i];
-		bool larger = now ? now->track == track && layer < now : slot->member->cut_us != 0;
+		struct layer *layer = track->by_size[i];
+		bool larger = now ? now->track == track && layer->rank < now->rank
+				  : slot->member->cut_us != 0;
 		uint64_t bps = layer_bps(layer, now_us);
 
 		if (!layer_live(layer, now_us))
@@ -244,7 +246,8 @@ void choose_layers(struct cf_forward_member *member, uint64_t now_us)
 		if (layer != before) {
 			slot->changed_us = now_us;
 			/* Smaller than before, or not at all: for want of room. */
-			if (before && slot->track == before->track && (!layer || layer > before))
+			if (before && slot->track == before->track &&
+				(!layer || layer->rank > before->rank))
 				member->cut_us = now_us;
 			slot_aim(slot, layer);
 		}

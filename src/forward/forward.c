@@ -158,6 +158,7 @@ static void look_at_life(struct cf_forward *forward, uint64_t now_us)
 
 		for (size_t i = 0; i < track->n_layers; i++)
 			live |= layer_live(&track->layers[i], now_us);
+		track_rank(track, now_us);
 		forward->dirty |= live != track->live;
 		track->live = live;
 	}

@@ -66,12 +66,15 @@ struct cf_forward_track_opts {
 	size_t n_formats;
 	struct cf_forward_format formats[CF_FORWARD_FORMATS_MAX];
 	size_t n_rids;                           /* 0: one stream */
-	const char *rids[CF_FORWARD_LAYERS_MAX]; /* the largest first; copied */
+	const char *rids[CF_FORWARD_LAYERS_MAX]; /* in any order; copied */
 };
 
 /** 0, CF_ELIMIT, CF_EINVAL, CF_ENOMEM. */
 CF_MUST_CHECK int cf_forward_track_add(struct cf_forward_member *member,
 	const struct cf_forward_track_opts *opts, struct cf_forward_track **ret_track);
+/** Whether the member sends it. One that is off is not shown, and what is known of its streams
+ * stays: senders need not name them again (RFC 8852 section 4.1). At first: on. */
+void cf_forward_track_on(struct cf_forward_track *track, bool on);
 /** It ends: slots that show it show others. NULL is fine; returns NULL. */
 struct cf_forward_track *cf_forward_track_remove(struct cf_forward_track *track);
 
@@ -136,8 +139,8 @@ void cf_forward_slot_stats(
 	const struct cf_forward_slot *slot, struct cf_forward_slot_stats *ret_stats);
 
 struct cf_forward_track_stats {
-	bool wanted; /* somebody looks at it */
-	uint32_t bps[CF_FORWARD_LAYERS_MAX];
+	bool wanted;                         /* somebody looks at it */
+	uint32_t bps[CF_FORWARD_LAYERS_MAX]; /* the largest first */
 	uint64_t packets;
 	uint64_t nacks, plis; /* ours */
 };

@@ -41,6 +41,8 @@ struct layer {
 	uint32_t rtx_ssrc; /* learned; 0 not known */
 	bool alive;        /* something has come */
 	bool key_wanted;
+	size_t rank;            /* among the track's, 0 the largest */
+	uint32_t width, height; /* of the pictures; 0 not known yet */
 	uint64_t pli_us;        /* when the last one was asked for, 0 never */
 	uint64_t last_us;       /* of the last packet */
 	struct cf_list shown;   /* slots that it goes to, shown_link */
@@ -54,12 +56,14 @@ struct cf_forward_track {
 	struct cf_list order_link; /* in all tracks of the call, as they came */
 	struct cf_forward_member *member;
 	bool screen;
+	bool off;  /* its member does not send it now */
 	bool live; /* it sends */
 	uint32_t source;
 	uint8_t mid_ext_id, rid_ext_id, repaired_rid_ext_id, twcc_ext_id;
 	size_t n_formats, n_layers;
 	struct cf_forward_format formats[CF_FORWARD_FORMATS_MAX];
 	struct layer layers[CF_FORWARD_LAYERS_MAX];
+	struct layer *by_size[CF_FORWARD_LAYERS_MAX]; /* n_layers, the largest first */
 	uint64_t packets, nacks, plis;
 	char mid[CF_FORWARD_MID_MAX + 1];
 };
@@ -153,6 +157,8 @@ static inline struct cf_forward_slot *slot_of(const struct cf_list *link)
 void layer_want_key(struct layer *layer);
 uint32_t layer_bps(const struct layer *layer, uint64_t now_us);
 bool layer_live(const struct layer *layer, uint64_t now_us);
+/** Looks again which one is how large. */
+void track_rank(struct cf_forward_track *track, uint64_t now_us);
 /** The payload type of a codec, and of its repetitions; NULL: not in use. */
 const struct cf_forward_format *format_of(
 	const struct cf_forward_format *formats, size_t n, enum cf_video_codec codec);

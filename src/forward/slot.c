@@ -318,6 +318,6 @@ void cf_forward_slot_stats(
 
 	*ret_stats = slot->stats;
 	ret_stats->source = layer ? layer->track->source : 0;
-	ret_stats->layer = layer ? (int)(layer - layer->track->layers) : -1;
+	ret_stats->layer = layer ? (int)layer->rank : -1;
 	ret_stats->waiting = slot->next != NULL;
 }

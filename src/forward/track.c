@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LARGER_PERCENT 130
+
 /* ---- life ---- */
 
 static bool opts_valid(const struct cf_forward_track_opts *opts)
@@ -32,6 +34,8 @@ static int layers_init(struct cf_forward_track *track, const struct cf_forward_t
 		if (err < 0)
 			return err;
 		layer->track = track;
+		layer->rank = i;
+		track->by_size[i] = layer;
 		cf_list_init(&layer->shown);
 		cf_list_init(&layer->awaited);
 		if (opts->n_rids > 0)
@@ -80,6 +84,11 @@ int cf_forward_track_add(struct cf_forward_member *member, const struct cf_forwa
 	member->n_tracks++;
 	*ret_track = track;
 	return 0;
+}
+
+void cf_forward_track_on(struct cf_forward_track *track, bool on)
+{
+	track->off = !on;
 }
 
 struct cf_forward_track *cf_forward_track_remove(struct cf_forward_track *track)
@@ -199,6 +208,7 @@ static void begin(struct layer *layer, const struct cf_rtp_packet *packet)
 	cf_rtp_source_init(&layer->source, packet->ssrc, CF_VIDEO_CLOCK);
 	memset(&layer->gaps, 0, sizeof(layer->gaps));
 	layer->alive = true;
+	layer->width = layer->height = 0;
 	CF_LIST_FOR_SAFE(it, &layer->shown)
 	{
 		struct cf_forward_slot *slot =
@@ -217,6 +227,8 @@ static void distribute(struct layer *layer, const struct cf_rtp_packet *packet, 
 		return;
 	if (part.begins && part.key) {
 		layer->key_wanted = false;
+		layer->width = part.width ? part.width : layer->width;
+		layer->height = part.height ? part.height : layer->height;
 		CF_LIST_FOR_SAFE(it, &layer->awaited)
 		slot_switch(
 			CF_CONTAINER_OF(it, struct cf_forward_slot, awaited_link), packet, now_us);
@@ -296,7 +308,32 @@ uint32_t layer_bps(const struct layer *layer, uint64_t now_us)
 
 bool layer_live(const struct layer *layer, uint64_t now_us)
 {
-	return layer->alive && now_us - layer->last_us < SILENT_US;
+	return layer->alive && !layer->track->off && now_us - layer->last_us < SILENT_US;
+}
+
+/* By what their key frames tell; of streams that have not told yet, by their rates, where one is
+ * clearly the larger. */
+static bool is_larger(const struct layer *a, const struct layer *b, uint64_t now_us)
+{
+	if (a->width && b->width)
+		return (uint64_t)a->width * a->height > (uint64_t)b->width * b->height;
+	return layer_bps(a, now_us) > (uint64_t)layer_bps(b, now_us) * LARGER_PERCENT / 100;
+}
+
+void track_rank(struct cf_forward_track *track, uint64_t now_us)
+{
+	struct layer **order = track->by_size;
+
+	for (size_t i = 1; i < track->n_layers; i++) {
+		struct layer *layer = order[i];
+		size_t k = i;
+
+		for (; k > 0 && is_larger(layer, order[k - 1], now_us); k--)
+			order[k] = order[k - 1];
+		order[k] = layer;
+	}
+	for (size_t i = 0; i < track->n_layers; i++)
+		order[i]->rank = i;
 }
 
 static bool is_seen(const struct layer *layer)
@@ -398,6 +435,6 @@ void cf_forward_track_stats(const struct cf_forward_track *track, uint64_t now_u
 		.packets = track->packets, .nacks = track->nacks, .plis = track->plis};
 	for (size_t i = 0; i < track->n_layers; i++) {
 		ret_stats->wanted |= is_seen(&track->layers[i]);
-		ret_stats->bps[i] = layer_bps(&track->layers[i], now_us);
+		ret_stats->bps[i] = layer_bps(track->by_size[i], now_us);
 	}
 }

@@ -40,6 +40,7 @@ static void put_videos(const struct member *member, struct cf_sdp_local_video *v
 		videos[i] = (struct cf_sdp_local_video){.on = true,
 			.direction = CF_SDP_SENDRECV,
 			.prefer = CF_VIDEO_CODECS,
+			.simulcast = true,
 			.ssrc = member->videos[i].ssrc,
 			.rtx_ssrc = member->videos[i].rtx_ssrc};
 }

@@ -48,6 +48,19 @@ static const char *copy_mid(const struct cf_sdp_media *media, char mid[CF_FORWAR
 	return mid;
 }
 
+static void copy_rids(const struct cf_sdp_agreed_video *agreed, struct cf_forward_track_opts *opts,
+	char rids[CF_FORWARD_LAYERS_MAX][CF_FORWARD_RID_MAX + 1])
+{
+	for (; opts->n_rids < agreed->n_layers && opts->n_rids < CF_FORWARD_LAYERS_MAX;
+		opts->n_rids++) {
+		struct cf_view rid = agreed->layers[opts->n_rids];
+
+		snprintf(rids[opts->n_rids], CF_FORWARD_RID_MAX + 1, "%.*s", (int)rid.len,
+			(const char *)rid.p);
+		opts->rids[opts->n_rids] = rids[opts->n_rids];
+	}
+}
+
 /* The first m-line of video is the camera's; another one that sends is the screen's. */
 static void set_track(struct member *member, struct video_line *line,
 	const struct cf_sdp_agreed_video *agreed, bool screen)
@@ -55,17 +68,18 @@ static void set_track(struct member *member, struct video_line *line,
 	struct cf_forward_track_opts opts = {.screen = screen,
 		.source = screen ? member->source ^ CF_PROCESSOR_SCREEN_SOURCE : member->source,
 		.mid_ext_id = agreed->recv_ext_mid,
+		.rid_ext_id = agreed->recv_ext_rid,
+		.repaired_rid_ext_id = agreed->recv_ext_rrid,
 		.twcc_ext_id = agreed->recv_ext_twcc};
-	char mid[CF_FORWARD_MID_MAX + 1];
+	char mid[CF_FORWARD_MID_MAX + 1], rids[CF_FORWARD_LAYERS_MAX][CF_FORWARD_RID_MAX + 1];
 
-	if (!agreed->recv) {
-		line->track = cf_forward_track_remove(line->track);
-		return;
-	}
 	if (line->track)
+		cf_forward_track_on(line->track, agreed->recv);
+	if (line->track || !agreed->recv)
 		return;
 	opts.mid = copy_mid(agreed->remote, mid);
 	opts.n_formats = copy_formats(agreed, opts.formats);
+	copy_rids(agreed, &opts, rids);
 	/* One too many, or no memory: it is not seen, the call goes on. */
 	(void)!cf_forward_track_add(member->forward, &opts, &line->track);
 }

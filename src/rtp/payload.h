@@ -50,8 +50,9 @@ size_t cf_payload_next(struct cf_payload_cutter *cutter, uint8_t *p, size_t cap,
 
 /* What one payload says. */
 struct cf_payload_part {
-	bool begins; /* VP8: first packet of the frame; H.264: begins a NAL unit */
-	bool key;    /* and that of a key frame; H.264: holds an IDR slice or an SPS */
+	bool begins;            /* VP8: first packet of the frame; H.264: begins a NAL unit */
+	bool key;               /* and that of a key frame; H.264: holds an IDR slice or an SPS */
+	uint32_t width, height; /* of the picture, where a key frame tells it here; 0: not told */
 };
 
 /** Reads the payload's descriptor. 0, or CF_EBADMSG. */

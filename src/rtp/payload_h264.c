@@ -3,10 +3,19 @@
 #include "rtp/payload_priv.h"
 
 #include "base/wire.h"
+#include "rtp/h264_sps.h"
 
 #include <string.h>
 
-enum { NAL_IDR = 5, NAL_SEI, NAL_SPS, NAL_PPS, NAL_AUD, NAL_STAP_A = 24, NAL_FU_A = 28 };
+enum {
+	NAL_IDR = 5,
+	NAL_SEI,
+	NAL_SPS = CF_H264_NAL_SPS,
+	NAL_PPS,
+	NAL_AUD,
+	NAL_STAP_A = 24,
+	NAL_FU_A = 28
+};
 
 #define TYPE 0x1f
 #define NRI 0x60
@@ -143,6 +152,16 @@ static bool read_aggregated(struct cf_wire_reader *r, struct cf_view *ret_nal)
 	return !r->err;
 }
 
+static void read_size(struct cf_view nal, struct cf_payload_part *part)
+{
+	struct cf_h264_sps sps;
+
+	if ((nal.p[0] & TYPE) != NAL_SPS || cf_h264_sps_read(nal, &sps) < 0)
+		return;
+	part->width = sps.width;
+	part->height = sps.height;
+}
+
 static int read_stap(struct cf_view payload, struct cf_payload_part *ret_part)
 {
 	struct cf_payload_part part = {.begins = true};
@@ -151,8 +170,10 @@ static int read_stap(struct cf_view payload, struct cf_payload_part *ret_part)
 	size_t n = 0;
 
 	cf_wire_reader_init(&r, payload.p + 1, payload.len - 1);
-	for (; read_aggregated(&r, &nal); n++)
+	for (; read_aggregated(&r, &nal); n++) {
 		part.key |= refreshes(nal.p[0]);
+		read_size(nal, &part);
+	}
 	if (r.err || n == 0)
 		return CF_EBADMSG;
 	*ret_part = part;
@@ -171,13 +192,14 @@ static int read(struct cf_view payload, struct cf_payload_part *ret_part)
 	if (type == NAL_FU_A) {
 		if (payload.len < 3)
 			return CF_EBADMSG;
-		ret_part->begins = payload.p[1] & FU_START;
+		*ret_part = (struct cf_payload_part){.begins = payload.p[1] & FU_START};
 		ret_part->key = ret_part->begins && refreshes(payload.p[1]);
 		return 0;
 	}
 	if (type == 0 || type > 23)
 		return CF_EBADMSG;
 	*ret_part = (struct cf_payload_part){.begins = true, .key = refreshes(payload.p[0])};
+	read_size(payload, ret_part);
 	return 0;
 }
 

@@ -49,6 +49,19 @@ static int read_descriptor(struct cf_wire_reader *r, bool *ret_first)
 	return r->err || cf_wire_left(r) == 0 ? CF_EBADMSG : 0;
 }
 
+/* RFC 6386 section 9.1: behind the frame tag of a key frame stand a start code and the size. */
+static void read_size(struct cf_wire_reader *r, struct cf_payload_part *part)
+{
+	struct cf_view head;
+
+	cf_wire_skip(r, 2);
+	head = cf_wire_read_view(r, 7);
+	if (r->err || head.p[0] != 0x9d || head.p[1] != 0x01 || head.p[2] != 0x2a)
+		return;
+	part->width = (head.p[3] | (uint32_t)head.p[4] << 8) & 0x3fff;
+	part->height = (head.p[5] | (uint32_t)head.p[6] << 8) & 0x3fff;
+}
+
 static int read(struct cf_view payload, struct cf_payload_part *ret_part)
 {
 	struct cf_wire_reader r;
@@ -57,8 +70,10 @@ static int read(struct cf_view payload, struct cf_payload_part *ret_part)
 	cf_wire_reader_init(&r, payload.p, payload.len);
 	if (read_descriptor(&r, &first) < 0)
 		return CF_EBADMSG;
-	ret_part->begins = first;
-	ret_part->key = first && !(cf_wire_read_u8(&r) & 1); /* section 4.3: P */
+	*ret_part = (struct cf_payload_part){
+		.begins = first, .key = first && !(cf_wire_read_u8(&r) & 1)}; /* section 4.3: P */
+	if (ret_part->key)
+		read_size(&r, ret_part);
 	return 0;
 }
 

@@ -59,8 +59,7 @@ const struct cf_sdp_ext *cf_sdp_ext_find(const struct cf_sdp_media *media, const
 	return NULL;
 }
 
-/* Cuts off *rest what stands before the first c (all, where there is none). */
-static struct cf_view cut(struct cf_view *rest, char c)
+struct cf_view cf_sdp_cut(struct cf_view *rest, char c)
 {
 	const uint8_t *at = rest->len ? memchr(rest->p, c, rest->len) : NULL;
 	struct cf_view head = *rest;
@@ -77,8 +76,8 @@ static struct cf_view cut(struct cf_view *rest, char c)
 struct cf_view cf_sdp_fmtp_param(struct cf_view fmtp, const char *key)
 {
 	while (fmtp.len) {
-		struct cf_view value = cut(&fmtp, ';');
-		struct cf_view name = cut(&value, '=');
+		struct cf_view value = cf_sdp_cut(&fmtp, ';');
+		struct cf_view name = cf_sdp_cut(&value, '=');
 
 		if (cf_view_is_nocase(cf_sdp_word(&name), key))
 			return cf_sdp_word(&value);
@@ -160,8 +159,8 @@ static int on_rtpmap(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 	uint64_t hz, channels = 1;
 
 	rest = cf_sdp_word(&rest);
-	name = cut(&rest, '/');
-	rate = cut(&rest, '/');
+	name = cf_sdp_cut(&rest, '/');
+	rate = cf_sdp_cut(&rest, '/');
 	if (!codec || !printable(name, false) || !number(rate, UINT32_MAX, &hz))
 		return 0;
 	if (rest.len && !number(rest, 255, &channels))
@@ -214,7 +213,7 @@ static int on_rtcp_fb(struct cf_sdp_media *media, const struct cf_sdp_line *line
 static int on_extmap(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 {
 	struct cf_view rest = line->value, direction = cf_sdp_word(&rest);
-	struct cf_view id_text = cut(&direction, '/'), uri = cf_sdp_word(&rest);
+	struct cf_view id_text = cf_sdp_cut(&direction, '/'), uri = cf_sdp_word(&rest);
 	struct cf_sdp_ext *ext = &media->exts[media->n_exts];
 	uint64_t id;
 
@@ -255,7 +254,7 @@ static int on_ssrc(struct cf_sdp_media *media, const struct cf_sdp_line *line)
 		i++;
 	if (i == media->n_ssrcs && i < CF_SDP_SSRCS_MAX)
 		media->ssrcs[media->n_ssrcs++] = (uint32_t)ssrc;
-	if (i == 0 && cf_view_is(cut(&value, ':'), "cname"))
+	if (i == 0 && cf_view_is(cf_sdp_cut(&value, ':'), "cname"))
 		media->cname = value;
 	return 0;
 }
@@ -333,6 +332,8 @@ static const struct {
 	{"rtcp-fb", on_rtcp_fb, false},
 	{"extmap", on_extmap, true},
 	{"ssrc", on_ssrc, false},
+	{"rid", cf_sdp_on_rid, false},
+	{"simulcast", cf_sdp_on_simulcast, false},
 	{"mid", on_mid, false},
 	{"ptime", on_ptime, false},
 	{"rtcp-mux", on_flag, false},
@@ -373,7 +374,7 @@ static bool is_rtp(struct cf_view proto)
 {
 	struct cf_view part;
 
-	while ((part = cut(&proto, '/')).len)
+	while ((part = cf_sdp_cut(&proto, '/')).len)
 		if (cf_view_is_nocase(part, "RTP"))
 			return true;
 	return false;
@@ -496,6 +497,7 @@ static int media_read(struct cf_sdp_media *media, const struct cf_sdp_section *s
 	if ((err = read_attrs(media, section->lines, false)))
 		return err;
 	drop_nameless(media);
+	cf_sdp_read_layers(media);
 	inherit(media, session);
 	return 0;
 }

@@ -5,10 +5,10 @@
  * (RFC 5761), header extensions (RFC 8285), Opus (RFC 7587) and telephone events (RFC 4733).
  *
  * One audio stream is negotiated and, where both want it, one video stream in its bundle (several
- * in an answer): VP8 (RFC 7741), H.264 (RFC 6184) and their retransmission (RFC 4588), with
- * feedback (RFC 4585, 5104). Other m-lines are read, kept in order and refused (port 0). Candidates
- * are opaque text here; ICE reads them. No socket, clock or random number: identifiers come from
- * the caller. Any thread, one at a time per object.
+ * in an answer, each in several sizes, RFC 8853): VP8 (RFC 7741), H.264 (RFC 6184) and their
+ * retransmission (RFC 4588), with feedback (RFC 4585, 5104). Other m-lines are read, kept in order
+ * and refused (port 0). Candidates are opaque text here; ICE reads them. No socket, clock or random
+ * number: identifiers come from the caller. Any thread, one at a time per object.
  *
  * Offering:  cf_sdp_offer_write() -> send;  answer comes: cf_sdp_desc_parse(),
  * cf_sdp_agree_answer() Answering: cf_sdp_desc_parse(offer), cf_sdp_answer_write() -> send
@@ -32,6 +32,9 @@
 #define CF_SDP_CANDIDATES_MAX 32
 #define CF_SDP_FINGERPRINTS_MAX 4
 #define CF_SDP_SSRCS_MAX 4
+#define CF_SDP_RIDS_MAX 8
+#define CF_SDP_LAYERS_MAX 3 /* streams of one simulcast that are used */
+#define CF_SDP_RID_MAX 16
 
 /* RFC 8839 section 5.4: ufrag 4 to 256 characters, pwd 22 to 256. */
 #define CF_SDP_UFRAG_MIN 4
@@ -40,6 +43,8 @@
 
 #define CF_SDP_EXT_AUDIO_LEVEL "urn:ietf:params:rtp-hdrext:ssrc-audio-level" /* RFC 6464 */
 #define CF_SDP_EXT_MID "urn:ietf:params:rtp-hdrext:sdes:mid"                 /* RFC 9143 */
+#define CF_SDP_EXT_RID "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"       /* RFC 8852 */
+#define CF_SDP_EXT_RRID "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 #define CF_SDP_EXT_TWCC "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 /* Bits, so that an intersection is one "and". */
@@ -105,6 +110,12 @@ struct cf_sdp_ext {
 	struct cf_view uri;
 };
 
+/* "a=rid" (RFC 8851): a stream among those of an m-line. */
+struct cf_sdp_rid {
+	struct cf_view id;
+	bool sent; /* as its writer sees it */
+};
+
 /* ICE and DTLS of an m-line. Empty views and counts of 0 where nothing is said. */
 struct cf_sdp_transport {
 	struct cf_view ufrag;
@@ -140,6 +151,12 @@ struct cf_sdp_media {
 	size_t n_ssrcs;
 	uint32_t ssrcs[CF_SDP_SSRCS_MAX];
 	struct cf_view cname; /* of the first SSRC */
+	size_t n_rids;
+	struct cf_sdp_rid rids[CF_SDP_RIDS_MAX];
+	struct cf_view simulcast; /* "a=simulcast" as written */
+	/* The same picture in several sizes (RFC 8853), that its writer sends; in its order. */
+	size_t n_layers;
+	struct cf_view layers[CF_SDP_LAYERS_MAX]; /* their rids */
 };
 
 /* A parsed offer or answer; owns all that its views point to. */
@@ -164,6 +181,7 @@ struct cf_sdp_local_video {
 	 * side likes. */
 	enum cf_video_codec prefer;
 	uint32_t ssrc, rtx_ssrc; /* 0: not announced */
+	bool simulcast;          /* in an answer: several sizes may come */
 };
 
 /* Our side. All views are borrowed until the function returns. */
@@ -232,7 +250,10 @@ struct cf_sdp_agreed_video {
 	struct cf_sdp_agreed_codec received[CF_SDP_VIDEO_FORMATS_MAX]; /* what may come */
 	/* Header extension ids, 0: not in use. */
 	uint8_t send_ext_mid, recv_ext_mid, send_ext_twcc, recv_ext_twcc;
-	unsigned feedback; /* CF_SDP_FB_* of the codec sent */
+	uint8_t recv_ext_rid, recv_ext_rrid;
+	size_t n_layers; /* that come, in an answer with simulcast; 0: one stream without a name */
+	struct cf_view layers[CF_SDP_LAYERS_MAX]; /* their rids */
+	unsigned feedback;                        /* CF_SDP_FB_* of the codec sent */
 };
 
 /* What a pair of descriptions means for us. Views and pointers live as long as the remote desc. */

@@ -28,7 +28,7 @@ struct line {
 	bool tagged; /* first of its bundle: candidates stand here (RFC 9143 section 7.1.3) */
 	bool bundle_only;
 	enum cf_sdp_direction direction;
-	uint8_t ext_level, ext_mid, ext_twcc; /* 0: none */
+	uint8_t ext_level, ext_mid, ext_twcc, ext_rid, ext_rrid; /* 0: none */
 	uint32_t ssrc, rtx_ssrc;
 	char formats[FORMATS_TEXT_MAX];
 };
@@ -39,6 +39,7 @@ struct video_plan {
 	size_t index; /* of the m-line, in an answer */
 	size_t n_formats;
 	struct cf_sdp_video_format formats[CF_SDP_VIDEO_FORMATS_MAX];
+	const struct cf_sdp_agreed_video *agreed; /* of an answer */
 };
 
 struct plan {
@@ -184,6 +185,10 @@ static void put_line(struct cf_sdp_writer *w, const struct cf_sdp_local *local,
 		cf_sdp_put(w, "a=extmap:%d %s", line->ext_mid, CF_SDP_EXT_MID);
 	if (line->ext_twcc)
 		cf_sdp_put(w, "a=extmap:%d %s", line->ext_twcc, CF_SDP_EXT_TWCC);
+	if (line->ext_rid)
+		cf_sdp_put(w, "a=extmap:%d %s", line->ext_rid, CF_SDP_EXT_RID);
+	if (line->ext_rrid)
+		cf_sdp_put(w, "a=extmap:%d %s", line->ext_rrid, CF_SDP_EXT_RRID);
 	cf_sdp_put(w, "a=%s", cf_sdp_direction_name(line->direction));
 	cf_sdp_put(w, "a=rtcp-mux");
 }
@@ -264,6 +269,8 @@ static void put_video(struct cf_sdp_writer *w, const struct cf_sdp_local *local,
 	video->line.rtx_ssrc = video->formats[0].codec.rtx_pt ? ours->rtx_ssrc : 0;
 	put_line(w, local, plan, &video->line);
 	cf_sdp_put_video_formats(w, video->formats, video->n_formats);
+	if (video->agreed)
+		cf_sdp_put_layers(w, video->agreed->layers, video->agreed->n_layers);
 	put_source(w, local, &video->line);
 }
 
@@ -296,7 +303,10 @@ static void answer_video(struct plan *plan, const struct cf_sdp_agreed_video *vi
 		.tagged = tagged,
 		.direction = direction_of(video->send, video->recv),
 		.ext_mid = video->recv_ext_mid,
-		.ext_twcc = video->recv_ext_twcc};
+		.ext_twcc = video->recv_ext_twcc,
+		.ext_rid = video->recv_ext_rid,
+		.ext_rrid = video->recv_ext_rrid};
+	mine->agreed = video;
 	mine->n_formats = cf_sdp_video_answer_formats(video, mine->formats);
 }
 

@@ -48,6 +48,19 @@ void cf_sdp_agree_video_answer(const struct cf_sdp_desc *offer, const struct cf_
 size_t cf_sdp_video_codecs(const struct cf_sdp_media *media,
 	struct cf_sdp_agreed_codec ret_list[static CF_SDP_VIDEO_FORMATS_MAX]);
 
+/* Simulcast (simulcast.c) */
+
+/** Attributes "rid" and "simulcast" of an m-line; 0. What is malformed is passed over. */
+int cf_sdp_on_rid(struct cf_sdp_media *media, const struct cf_sdp_line *line);
+int cf_sdp_on_simulcast(struct cf_sdp_media *media, const struct cf_sdp_line *line);
+/** Once all lines are read: the layers that both tell of. */
+void cf_sdp_read_layers(struct cf_sdp_media *media);
+/** What an offer's simulcast becomes in our answer. */
+void cf_sdp_agree_layers(struct cf_sdp_agreed_video *video);
+
+/** Cuts off *rest what stands before the first c (all, where there is none). */
+struct cf_view cf_sdp_cut(struct cf_view *rest, char c);
+
 /* Lines with a sticky error. */
 struct cf_sdp_writer {
 	struct cf_buf *out;
@@ -61,6 +74,9 @@ void cf_sdp_put_view(struct cf_sdp_writer *w, const char *name, struct cf_view t
 
 /** "a=rtcp-fb" lines of a payload type. */
 void cf_sdp_put_feedback(struct cf_sdp_writer *w, int pt, unsigned feedback);
+
+/** "a=rid" and "a=simulcast" of an answer that takes these. */
+void cf_sdp_put_layers(struct cf_sdp_writer *w, const struct cf_view *layers, size_t n);
 
 /* A video codec as we write it. */
 struct cf_sdp_video_format {

@@ -121,6 +121,8 @@ void cf_sdp_agree_video_offer(const struct cf_sdp_local *local, const struct cf_
 			continue;
 		agree(video, media, media, ours[agreed->n_videos].direction,
 			ours[agreed->n_videos].prefer);
+		if (video->on && ours[agreed->n_videos].simulcast)
+			cf_sdp_agree_layers(video);
 		video->index = i;
 		agreed->n_videos += video->on;
 	}

@@ -2,6 +2,7 @@
 /* H.264, constrained baseline, by OpenH264. */
 #include "base/mem.h"
 #include "media/codec/video_priv.h"
+#include "rtp/h264_sps.h"
 
 #include <string.h>
 #include <wels/codec_api.h>
@@ -12,6 +13,36 @@
 
 #define MIN_QP 16    /* below, noise does not fit into the library's buffers */
 #define MIN_SIDE 16u /* of what the encoder takes */
+
+/* ITU-T H.264 table A-1, level 5.2: macroblocks of a frame, and of all reference frames. */
+#define MAX_FRAME_MBS 36864u
+#define MAX_DPB_MBS 184320u
+
+#define START_CODE_LEN 3
+
+/* Where the next start code (00 00 01) begins at or behind pos; len when there is none. */
+static size_t start_code(struct cf_view data, size_t pos)
+{
+	for (; pos + START_CODE_LEN <= data.len; pos++)
+		if (data.p[pos] == 0 && data.p[pos + 1] == 0 && data.p[pos + 2] == 1)
+			return pos;
+	return data.len;
+}
+
+/* Takes the next NAL unit, with its start code, from the front of Annex B data; false when there
+ * is none. */
+static bool next_nal(struct cf_view *data, struct cf_view *ret_nal, unsigned *ret_type)
+{
+	size_t begin = start_code(*data, 0), end;
+
+	if (data->len - begin <= START_CODE_LEN)
+		return false;
+	end = start_code(*data, begin + START_CODE_LEN);
+	*ret_nal = cf_view_of(data->p + begin, end - begin);
+	*ret_type = data->p[begin + START_CODE_LEN] & 0x1f;
+	*data = cf_view_of(data->p + end, data->len - end);
+	return true;
+}
 
 struct encoder {
 	ISVCEncoder *lib;
@@ -179,7 +210,7 @@ static bool is_key(struct cf_view data)
 	struct cf_view nal;
 	unsigned type;
 
-	while (cf_h264_next_nal(&data, &nal, &type))
+	while (next_nal(&data, &nal, &type))
 		if (type == NAL_SPS)
 			return true;
 	return false;
@@ -232,6 +263,24 @@ static int feed(struct decoder *d, struct cf_view piece, uint8_t *planes[3], SBu
 	return info->iBufferStatus == 1;
 }
 
+/* Before the library allocates what the header asks for: the macroblocks of a frame. */
+static int check_sps(struct cf_view nal, uint32_t *ret_macroblocks)
+{
+	struct cf_h264_sps sps;
+	uint32_t macroblocks;
+	int err = cf_h264_sps_read(
+		cf_view_of(nal.p + START_CODE_LEN, nal.len - START_CODE_LEN), &sps);
+
+	if (err < 0)
+		return err;
+	macroblocks = sps.width / 16 * (sps.height / 16);
+	if (sps.width > CF_PICTURE_SIDE_MAX || sps.height > CF_PICTURE_SIDE_MAX ||
+		macroblocks > MAX_FRAME_MBS || sps.refs > MAX_DPB_MBS / macroblocks)
+		return CF_ELIMIT;
+	*ret_macroblocks = macroblocks;
+	return 0;
+}
+
 /* Whether the library may see this unit: 1, 0 (passed over), or the reason why the frame is
  * refused. */
 static int admit(struct decoder *d, struct cf_view nal, unsigned type, uint32_t *slices)
@@ -241,7 +290,7 @@ static int admit(struct decoder *d, struct cf_view nal, unsigned type, uint32_t 
 
 	switch (type) {
 	case NAL_SPS:
-		err = cf_h264_check_sps(nal, &macroblocks);
+		err = check_sps(nal, &macroblocks);
 		if (macroblocks > d->macroblocks)
 			d->macroblocks = macroblocks;
 		return err ? err : 1;
@@ -284,7 +333,7 @@ static int decode(void *state, struct cf_view data, struct cf_picture **ret_pict
 	bool any = false;
 	int err;
 
-	while (cf_h264_next_nal(&data, &nal, &type)) {
+	while (next_nal(&data, &nal, &type)) {
 		any = true;
 		err = admit(d, nal, type, &slices);
 		if (err > 0)

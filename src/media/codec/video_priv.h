@@ -40,13 +40,4 @@ struct cf_video_planes {
 /** Copies it, odd sides cut to even ones: 1, CF_EBADMSG (a side below 2), CF_ELIMIT, CF_ENOMEM. */
 int cf_video_copy_out(const struct cf_video_planes *planes, struct cf_picture **ret_picture);
 
-/** Takes the next NAL unit, with its start code, from the front of Annex B data; false when there
- * is none. *ret_type: nal_unit_type. */
-bool cf_h264_next_nal(struct cf_view *data, struct cf_view *ret_nal, unsigned *ret_type);
-
-/** Reads a sequence parameter set (with its start code): 0 and the macroblocks of a frame;
- * CF_EBADMSG, also for what is not constrained baseline; CF_ELIMIT for larger pictures or more
- * reference frames than we would have memory for. */
-int cf_h264_check_sps(struct cf_view nal, uint32_t *ret_macroblocks);
-
 #endif

@@ -68,6 +68,12 @@ window.join = (groupId, options = {}) => { watch(window.agent.join({ groupId }, 
 window.seen = () => window.call.remoteParticipants.flatMap((one) => one.videoStreams.filter((s) => s.isAvailable)
 	.map((s) => `${one.identifier.communicationUserId} ${s.mediaStreamType}`)).sort();
 
+// The sizes of one's own camera that go out, by their names (RFC 8851).
+window.sizesSent = () => window.until('several sizes', async () => {
+	const sent = (await window.call.peer.stats()).filter((one) => one.type === 'outbound-rtp' && one.kind === 'video' && one.rid && one.framesSent > 5);
+	return sent.length > 1 && sent.map(({ rid, frameWidth, frameHeight }) => `${rid} ${frameWidth}x${frameHeight}`);
+});
+
 // Shows a member's pictures, and waits until so many different ones were seen; how large they are.
 window.watches = async (id, type = 'Video', pictures = 10) => {
 	const find = () => window.call.remoteParticipants.find((one) => one.identifier.communicationUserId === id)?.videoStreams

@@ -371,6 +371,8 @@ async function groupVideo(browser) {
 		for (const one of all)
 			for (const id of [...all.map((other) => other.id), native.id].filter((other) => other !== one.id))
 				await one.run((other) => window.watches(other), id);
+		const sizes = await alice.run(() => window.sizesSent());
+		check(sizes.length > 1, `several sizes go out: ${JSON.stringify(sizes)}`);
 		await bob.run(() => window.call.stopVideo(window.picture));
 		await alice.run((id) => window.until('that Bob is not seen', () => !window.seen().includes(`${id} Video`)), bob.id);
 		await bob.run(() => window.call.startScreenSharing(window.screenOf()));

@@ -252,6 +252,43 @@ static void media_that_fails(void **state)
 	world_quiet(&w);
 }
 
+/* Of a user whose relay budget is used up those devices leave that need the relay. */
+static void relay_budgets(void **state)
+{
+	static const char relayed[] = "{\"path\":{\"kind\":\"media-processor\",\"relays\":1}}";
+	static const char straight[] =
+		"{\"report\":{\"path\":{\"kind\":\"media-processor\",\"relays\":0}}}";
+	struct cf_call_endpoint *alice = world_device(&w, ALICE, NULL);
+	struct cf_call_endpoint *bob = world_device(&w, BOB, NULL);
+	struct cf_call_endpoint *tablet = world_device(&w, BOB, NULL);
+
+	(void)state;
+	enter(alice, 0);
+	enter(bob, 1);
+	enter(tablet, 2);
+	assert_int_equal(cf_call_report(w.domain, id, alice, relayed, w.now), 0);
+	assert_int_equal(cf_call_report(w.domain, id, bob, relayed, w.now), 0);
+	assert_int_equal(cf_call_report(w.domain, id, tablet, straight, w.now), 0);
+	cf_call_relay_budget_used_up(w.domain, id, CAROL, w.now);
+	world_quiet(&w);
+	cf_call_relay_budget_used_up(w.domain, id, BOB, w.now);
+	world_ended(&w, bob, CF_CALL_EV_ENDED, 403, 301006);
+	assert_string_equal(
+		world_expect(&w, alice, CF_CALL_EV_PARTICIPANTS)->state, "disconnected");
+	world_expect(&w, tablet, CF_CALL_EV_PARTICIPANTS);
+	world_quiet(&w);
+	assert_int_equal(w.n_legs_ended, 1);
+	/* A path that was found since needs it no more. */
+	assert_int_equal(cf_call_report(w.domain, id, alice, straight, w.now), 0);
+	cf_call_relay_budget_used_up(w.domain, id, ALICE, w.now);
+	world_quiet(&w);
+	/* The last one ends the call. */
+	assert_int_equal(cf_call_hangup(w.domain, id, tablet, false, NULL, w.now), 0);
+	assert_int_equal(cf_call_report(w.domain, id, alice, relayed, w.now), 0);
+	cf_call_relay_budget_used_up(w.domain, id, ALICE, w.now);
+	assert_int_equal(cf_call_domain_n_calls(w.domain), 0);
+}
+
 static void limits(void **state)
 {
 	struct cf_call_options options = cf_call_options_defaults();
@@ -346,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_device_comes_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_members_say, setup, teardown),
 		cmocka_unit_test_setup_teardown(media_that_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(relay_budgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(oom, setup, teardown),

@@ -51,6 +51,7 @@ struct stream {
 	const char *mid, *rid;
 	uint16_t *twcc; /* of the member */
 	size_t size;    /* of a packet's payload */
+	unsigned rows;  /* of its pictures; 0: key frames do not tell */
 };
 
 static struct cf_forward *forward;
@@ -191,6 +192,12 @@ static size_t packet_of(struct stream *s, uint8_t p[static 1400], bool first, bo
 	payload[4] = s->tl0;
 	payload[5] = key ? 0 : 1;
 	payload[6] = (uint8_t)s->ssrc;
+	if (key && s->rows)
+		memcpy(payload + 8,
+			(uint8_t[]){0x9d, 0x01, 0x2a, (uint8_t)(s->rows * 16 / 9),
+				(uint8_t)(s->rows * 16 / 9 >> 8), (uint8_t)s->rows,
+				(uint8_t)(s->rows >> 8)},
+			7);
 	number[0] = (uint8_t)(*s->twcc >> 8);
 	number[1] = (uint8_t)(*s->twcc)++;
 	n = cf_rtp_packet_write(p, 1400, &packet, items, CF_ARRAY_LEN(items));
@@ -587,26 +594,43 @@ static void screens_first(void **state)
 	assert_int_equal(stats_of(first).source, 111);
 }
 
-/* Three sizes, of which each gets what its path carries. */
-static void sizes(void **state)
+static struct cf_forward_track *simulcast(
+	struct cf_forward_member *member, const char *const rids[3])
 {
-	struct cf_forward_member *a = member_new(1), *b = member_new(2);
 	struct cf_forward_track_opts opts = track_opts(111, "v");
-	struct cf_forward_slot *slot = slot_new(b, 500);
 	struct cf_forward_track *track = NULL;
-	static const char *const rids[] = {"h", "m", "l"};
-	struct stream s[3];
 
-	(void)state;
 	opts.n_rids = 3;
-	memcpy(opts.rids, rids, sizeof(rids));
-	assert_int_equal(cf_forward_track_add(a, &opts, &track), 0);
+	memcpy(opts.rids, rids, 3 * sizeof(*rids));
+	assert_int_equal(cf_forward_track_add(member, &opts, &track), 0);
+	return track;
+}
+
+/* Large, middle and small. */
+static void streams_of(struct cf_forward_member *member, struct stream s[static 3])
+{
+	static const char *const rids[] = {"h", "m", "l"};
+
 	for (int i = 0; i < 3; i++) {
-		s[i] = stream_of(a, 1);
+		s[i] = stream_of(member, 1);
 		s[i].ssrc += 10u * (uint32_t)i;
 		s[i].rid = rids[i];
 		s[i].size = 1000u >> (2 * i);
+		s[i].rows = 720u >> i;
 	}
+}
+
+/* Three sizes, of which each gets what its path carries. Which is which is not said by their order.
+ */
+static void sizes(void **state)
+{
+	struct cf_forward_member *a = member_new(1), *b = member_new(2);
+	struct cf_forward_slot *slot = slot_new(b, 500);
+	struct stream s[3];
+
+	(void)state;
+	simulcast(a, (const char *const[]){"l", "h", "m"});
+	streams_of(a, s);
 	for (int frame = 0; frame < 60; frame++) {
 		for (int i = 0; i < 3; i++)
 			send_frame(&s[i], frame % 10 == 0);
@@ -628,6 +652,78 @@ static void sizes(void **state)
 	assert_int_equal(stats_of(slot).layer, 0);
 	for (size_t i = 1; i < n_seen && i < SEEN_MAX; i++)
 		assert_int_equal(seen[i].seq, (uint16_t)(seen[i - 1].seq + 1));
+}
+
+/* What is small by its pixels may cost more than what is large: sharp letters beside a blue sky. */
+static void sizes_are_told_by_key_frames(void **state)
+{
+	struct cf_forward_member *a = member_new(1), *b = member_new(2);
+	struct cf_forward_slot *slot = slot_new(b, 500);
+	struct cf_forward_track_stats stats;
+	struct cf_forward_track *track;
+	struct stream s[3];
+
+	(void)state;
+	track = simulcast(a, (const char *const[]){"l", "m", "h"});
+	streams_of(a, s);
+	s[1].size = 1100;
+	cf_forward_want(slot, 0, 500);
+	for (int frame = 0; frame < 60; frame++) {
+		for (int i = 0; i < 3; i++)
+			send_frame(&s[i], frame % 10 == 0);
+		pass(40 * MS);
+	}
+	cf_forward_track_stats(track, now_us, &stats);
+	assert_true(stats.bps[1] > stats.bps[0] && stats.bps[0] > stats.bps[2]);
+	assert_int_equal(stats_of(slot).layer, 0);
+	/* Without: by their rates. */
+	for (int i = 0; i < 3; i++) {
+		s[i].rows = 0;
+		s[i].ssrc += 100;
+	}
+	for (int frame = 0; frame < 60; frame++) {
+		for (int i = 0; i < 3; i++)
+			send_frame(&s[i], frame % 10 == 0);
+		pass(40 * MS);
+	}
+	cf_forward_track_stats(track, now_us, &stats);
+	assert_true(stats.bps[0] > stats.bps[2] && stats.bps[1] > stats.bps[2]);
+}
+
+/* A camera that is off and on again goes on under its numbers, and names itself no more. */
+static void off_and_on(void **state)
+{
+	struct cf_forward_member *a = member_new(1), *b = member_new(2);
+	struct cf_forward_slot *slot = slot_new(b, 500);
+	struct cf_forward_track *track;
+	struct stream s[3];
+
+	(void)state;
+	track = simulcast(a, (const char *const[]){"h", "m", "l"});
+	streams_of(a, s);
+	for (int i = 0; i < 3; i++)
+		send_frame(&s[i], true);
+	pass(20 * MS);
+	for (int i = 0; i < 3; i++)
+		send_frame(&s[i], true);
+	assert_int_equal(stats_of(slot).source, 111);
+	cf_forward_track_on(track, false);
+	pass(20 * MS);
+	assert_int_equal(stats_of(slot).source, 0);
+	n_seen = 0;
+	for (int i = 0; i < 3; i++) {
+		send_frame(&s[i], true);
+		s[i].rid = s[i].mid = NULL;
+	}
+	assert_int_equal(n_seen, 0);
+	cf_forward_track_on(track, true);
+	for (int i = 0; i < 3; i++)
+		send_frame(&s[i], true);
+	pass(20 * MS);
+	for (int i = 0; i < 3; i++)
+		send_frame(&s[i], true);
+	assert_int_equal(stats_of(slot).source, 111);
+	assert_int_equal(n_seen, 3);
 }
 
 /* Feedback that tells of a narrow path: losses of all above it. */
@@ -795,6 +891,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wanted_by_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(screens_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(sizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(sizes_are_told_by_key_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(off_and_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(narrow_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(strange_packets, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),

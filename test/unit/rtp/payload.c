@@ -174,6 +174,40 @@ static void h264_from_strangers(void **state)
 	}
 }
 
+/* The size of the pictures, where a key frame begins. */
+static void sizes(void **state)
+{
+#define SPS 0x67, 0x42, 0xe0, 0x1f, 0xda, 0x02, 0x80, 0xbc /* 40 by 23 macroblocks */
+	static const struct {
+		enum cf_video_codec codec;
+		size_t len;
+		uint8_t bytes[16];
+		uint32_t width, height;
+	} rows[] = {
+		{CF_VIDEO_VP8, 11, {0x10, 0, 0, 0, 0x9d, 1, 0x2a, 0x80, 0x42, 0x68, 1}, 640, 360},
+		{CF_VIDEO_VP8, 10, {0x10, 0, 0, 0, 0x9d, 1, 0x2a, 0x80, 0x42, 0x68}, 0, 0},
+		{CF_VIDEO_VP8, 11, {0x10, 0, 0, 0, 0x9d, 1, 0x2b, 0x80, 0x42, 0x68, 1}, 0, 0},
+		{CF_VIDEO_VP8, 11, {0x10, 1, 0, 0, 0x9d, 1, 0x2a, 0x80, 0x42, 0x68, 1}, 0, 0},
+		{CF_VIDEO_H264, 8, {SPS}, 640, 368},
+		{CF_VIDEO_H264, 7, {SPS}, 0, 0},
+		{CF_VIDEO_H264, 15, {0x78, 0, 8, SPS, 0, 2, 0x65, 1}, 640, 368},
+		{CF_VIDEO_H264, 8, {0x67, 0x64, 0xe0, 0x1f, 0xda, 0x02, 0x80, 0xbc}, 0, 0},
+		{CF_VIDEO_H264, 2, {0x65, 1}, 0, 0},
+	};
+#undef SPS
+
+	(void)state;
+	for (size_t i = 0; i < CF_ARRAY_LEN(rows); i++) {
+		struct cf_payload_part part = {.width = 1, .height = 1};
+
+		assert_int_equal(cf_payload_read(rows[i].codec,
+					 cf_view_of(rows[i].bytes, rows[i].len), &part),
+			0);
+		assert_int_equal(part.width, rows[i].width);
+		assert_int_equal(part.height, rows[i].height);
+	}
+}
+
 static void what_cannot_be_cut(void **state)
 {
 	struct cf_payload_cutter cutter;
@@ -209,6 +243,7 @@ int main(void)
 		cmocka_unit_test(h264_as_an_encoder_gives_it),
 		cmocka_unit_test(h264_single_units),
 		cmocka_unit_test(h264_from_strangers),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(what_cannot_be_cut),
 	};
 

@@ -338,6 +338,88 @@ static void answers_many(void **state)
 	cf_sdp_desc_free(answer);
 }
 
+/* "a=simulcast" of an offer, and the layers that we take of it. */
+static void several_sizes(void **state)
+{
+#define RIDS "a=rid:l send\r\na=rid:m send pt=96\r\na=rid:h send\r\na=rid:r recv\r\n"
+#define LONG "0123456789abcdef0"
+	static const struct {
+		const char *lines, *layers; /* NULL: no simulcast */
+		bool no_extension;
+	} rows[] = {
+		{RIDS "a=simulcast:send l;m;h\r\n", "l;m;h", false},
+		{"a=simulcast:send l;m;h\r\n" RIDS, "l;m;h", false},
+		{RIDS "a=simulcast:recv r send h;~m\r\n", "h;m", false},
+		{RIDS "a=simulcast:send q,h;l,m\r\n", "h;l", false},
+		{RIDS "a=simulcast:send l;l;r;m\r\n", "l;m", false},
+		{RIDS "a=rid:x send\r\na=simulcast:send h;m;l;x\r\n", "h;m;l", false},
+		{RIDS "a=simulcast:send l;m;h\r\n", NULL, true},
+		{"a=simulcast:send l;m;h\r\n", NULL, false},
+		{RIDS, NULL, false},
+		{RIDS "a=simulcast:recv r\r\n", NULL, false},
+		{RIDS "a=simulcast:send ;,;~;,,~,\r\n", NULL, false},
+		{RIDS "a=simulcast\r\n", NULL, false},
+		{"a=rid:" LONG " send\r\na=rid:! send\r\na=rid\r\na=simulcast:send " LONG ";!\r\n",
+			NULL, false},
+	};
+	struct cf_sdp_local_video videos[1] = {{.on = true,
+		.direction = CF_SDP_SENDRECV,
+		.prefer = CF_VIDEO_CODECS,
+		.simulcast = true}};
+	struct cf_sdp_local local = local_video();
+
+	(void)state;
+	local.videos = videos;
+	local.n_videos = 1;
+	for (size_t i = 0; i < CF_ARRAY_LEN(rows); i++) {
+		char text[4096], wanted[64];
+		struct pair p;
+
+		snprintf(text, sizeof(text),
+			BUNDLED "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" VP8
+				"a=mid:v\r\na=recvonly\r\n%s%s%s",
+			rows[i].no_extension ? "" : "a=extmap:5 " CF_SDP_EXT_RID "\r\n",
+			"a=extmap:6 " CF_SDP_EXT_RRID "\r\n", rows[i].lines);
+		answer_to(&p, sample_text(text), &local);
+		assert_true(p.mine.video.on);
+		assert_int_equal(p.mine.video.n_layers > 0, rows[i].layers != NULL);
+		if (!rows[i].layers) {
+			assert_lacks(&p.text, "a=simulcast");
+			assert_lacks(&p.text, "a=rid");
+			done(&p);
+			continue;
+		}
+		snprintf(wanted, sizeof(wanted), "a=simulcast:recv %s\r\n", rows[i].layers);
+		assert_has(&p.text, wanted);
+		assert_has(&p.text, "a=extmap:5 " CF_SDP_EXT_RID "\r\n");
+		assert_int_equal(p.mine.video.recv_ext_rid, 5);
+		assert_int_equal(p.mine.video.recv_ext_rrid, 6);
+		for (size_t k = 0; k < p.mine.video.n_layers; k++) {
+			snprintf(wanted, sizeof(wanted), "a=rid:%.*s recv\r\n",
+				(int)p.mine.video.layers[k].len,
+				(const char *)p.mine.video.layers[k].p);
+			assert_has(&p.text, wanted);
+		}
+		done(&p);
+	}
+	/* Who does not forward takes one. */
+	videos[0].simulcast = false;
+	{
+		struct pair p;
+
+		answer_to(&p,
+			sample_text(BUNDLED "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" VP8
+					    "a=mid:v\r\na=extmap:5 " CF_SDP_EXT_RID "\r\n" RIDS
+					    "a=simulcast:send l;m;h\r\n"),
+			&local);
+		assert_int_equal(p.mine.video.n_layers, 0);
+		assert_lacks(&p.text, "a=simulcast");
+		done(&p);
+	}
+#undef RIDS
+#undef LONG
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -351,6 +433,7 @@ int main(void)
 		cmocka_unit_test(video_that_does_not_fit),
 		cmocka_unit_test(more_formats_than_fit),
 		cmocka_unit_test(answers_many),
+		cmocka_unit_test(several_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,7 +257,7 @@ export class Call extends Emitter<CallEvents> {
 		this.#groupId = groupId;
 		if (this.#other)
 			this.#roster.expect(toRawId(this.#other.identifier), this.#other, true);
-		const promotion = this.#promotion = new Promotion(this.#newPeer('all', undefined, this.agent.prepared()), () => this.#take(promotion));
+		const promotion = this.#promotion = new Promotion(this.#newPeer('all', undefined, Peer.prepareForGroup()), () => this.#take(promotion));
 		void promotion.begin(before, this.agent.iceServers(this.#iceServers), (sdp) => this.requests.promote(sdp)).catch(() => undefined);
 	}
 
@@ -308,7 +308,7 @@ export class Call extends Emitter<CallEvents> {
 	async place(options: StartCallOptions): Promise<void> {
 		this.#setState('Connecting');
 		try {
-			const peer = this.#makePeer('all', undefined, this.agent.prepared());
+			const peer = this.#makePeer('all', undefined, this.#isMeeting ? Peer.prepareForGroup() : this.agent.prepared());
 			void this.#captureAll(peer);
 			if (this.#isMeeting)
 				peer.openSlots();
@@ -374,7 +374,7 @@ export class Call extends Emitter<CallEvents> {
 
 	/* Who is called into a group offers to its media processor. */
 	async #enter(incoming: Schemas['EventIncomingCall']): Promise<void> {
-		const peer = this.#makePeer('all', undefined, this.agent.prepared());
+		const peer = this.#makePeer('all', undefined, Peer.prepareForGroup());
 		void this.#captureAll(peer);
 		peer.openSlots();
 		const offer = await peer.createOffer();

@@ -27,6 +27,8 @@ const CONFLICT_MS = 1500;
 /* A call begins with small pictures: the first one, which is sent whole and at a careful rate, is there sooner. */
 const SMALL_BY = 2;
 const SMALL_MS = 1000;
+/* The sizes of a camera's pictures that go to a group, the smallest first: each member gets the one that its path carries and its window shows. */
+const SIZES: RTCRtpEncodingParameters[] = [{ rid: 'l', scaleResolutionDownBy: 4 }, { rid: 'm', scaleResolutionDownBy: 2 }, { rid: 'h', scaleResolutionDownBy: 1 }];
 /* Others that one sees at the same time in a group call, besides the one where the camera's pictures go out. */
 const SLOTS = 8;
 
@@ -80,8 +82,17 @@ export class Peer {
 		return pc;
 	}
 
+	/** A connection to the media processor of a group call: the camera's pictures go out in several sizes. */
+	static prepareForGroup(): RTCPeerConnection {
+		const pc = new RTCPeerConnection(CONFIG);
+		pc.addTransceiver('audio');
+		pc.addTransceiver('video', { direction: 'recvonly', sendEncodings: SIZES });
+		return pc;
+	}
+
 	/** Room for the pictures of others in a group call. */
 	openSlots(): void {
+		this.#isSmall = false;
 		for (let i = 0; i < SLOTS; i++)
 			this.#slots.push(this.#pc.addTransceiver('video', { direction: 'recvonly' }));
 	}
@@ -114,7 +125,8 @@ export class Peer {
 			if (this.#pc.remoteDescription)
 				await this.#takeEarly();
 			/* Tracks come last: nothing is encoded that is not small. */
-			await this.#scale(1, SMALL_BY);
+			if (this.#isSmall)
+				await this.#scale(1, SMALL_BY);
 			await this.#apply();
 		});
 	}
@@ -219,7 +231,7 @@ export class Peer {
 			if (frameRate?.max)
 				encoding.maxFramerate = frameRate.max;
 			if (frameHeight?.max && height)
-				encoding.scaleResolutionDownBy = Math.max(1, height / frameHeight.max);
+				encoding.scaleResolutionDownBy = Math.max(1, height / frameHeight.max) * (SIZES.find(({ rid }) => rid === encoding.rid)?.scaleResolutionDownBy ?? 1);
 		}
 		await sender.setParameters(parameters);
 	}

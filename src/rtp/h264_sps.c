@@ -1,37 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of H.264 we read ourselves, before a library that allocates what a header asks for. */
-#include "base/mem.h"
-#include "media/codec/video_priv.h"
+#include "rtp/h264_sps.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #define SPS_MAX 256u /* bytes of a sequence parameter set that are looked at */
 #define PROFILE_BASELINE 66u
-/* ITU-T H.264 table A-1, level 5.2: macroblocks of a frame, and of all reference frames. */
-#define MAX_FRAME_MBS 36864u
-#define MAX_DPB_MBS 184320u
-#define MAX_SIDE_MBS (CF_PICTURE_SIDE_MAX / 16)
+#define MAX_SIDE_MBS 1024u
 #define MAX_POC_CYCLE 255u
-
-/* Where the next start code (00 00 01) begins at or behind pos; len when there is none. */
-static size_t start_code(struct cf_view data, size_t pos)
-{
-	for (; pos + 3 <= data.len; pos++)
-		if (data.p[pos] == 0 && data.p[pos + 1] == 0 && data.p[pos + 2] == 1)
-			return pos;
-	return data.len;
-}
-
-bool cf_h264_next_nal(struct cf_view *data, struct cf_view *ret_nal, unsigned *ret_type)
-{
-	size_t begin = start_code(*data, 0), end;
-
-	if (data->len - begin < 4)
-		return false;
-	end = start_code(*data, begin + 3);
-	*ret_nal = cf_view_of(data->p + begin, end - begin);
-	*ret_type = data->p[begin + 3] & 0x1f;
-	*data = cf_view_of(data->p + end, data->len - end);
-	return true;
-}
 
 struct bits {
 	uint8_t p[SPS_MAX];
@@ -101,12 +77,13 @@ static void skip_order_count(struct bits *b)
 		take_golomb(b);
 }
 
-int cf_h264_check_sps(struct cf_view nal, uint32_t *ret_macroblocks)
+int cf_h264_sps_read(struct cf_view nal, struct cf_h264_sps *ret_sps)
 {
 	struct bits b;
 	uint32_t profile, refs, width, height, frames_only;
 
-	unescape(&b, cf_view_of(nal.p + 4, nal.len - 4));
+	unescape(&b, nal);
+	take(&b, 8); /* the unit's header */
 	profile = take(&b, 8);
 	take(&b, 16);
 	take_golomb(&b);
@@ -117,13 +94,11 @@ int cf_h264_check_sps(struct cf_view nal, uint32_t *ret_macroblocks)
 	width = take_golomb(&b);
 	height = take_golomb(&b);
 	frames_only = take(&b, 1);
-	/* Other profiles say more before the sizes, and may come out of order. */
 	if (b.bad || profile != PROFILE_BASELINE || !frames_only)
 		return CF_EBADMSG;
 	if (width >= MAX_SIDE_MBS || height >= MAX_SIDE_MBS)
 		return CF_ELIMIT;
-	*ret_macroblocks = (width + 1) * (height + 1);
-	if (*ret_macroblocks > MAX_FRAME_MBS || refs > MAX_DPB_MBS / *ret_macroblocks)
-		return CF_ELIMIT;
+	*ret_sps = (struct cf_h264_sps){
+		.width = 16 * (width + 1), .height = 16 * (height + 1), .refs = refs};
 	return 0;
 }
