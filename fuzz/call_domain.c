@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A life of the call domain, spoken in bytes: devices sign in and out, lose their stream, call,
- * answer, trickle, renegotiate, report, hang up, and the process restarts; a snapshot may also be
- * garbled. What must hold: verbs fail with the errors of domain.h only, a restart keeps what is
- * open, and when all devices have gone nothing is left.
+ * answer, trickle, renegotiate, report, hang up; they join groups, are called into calls, move to
+ * the media processor and back, which answers or not; and the process restarts, where a snapshot
+ * may also be garbled. What must hold: verbs fail with the errors of domain.h only, a restart keeps
+ * what is open, and when all devices have gone nothing is left.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -18,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define DEVICES 6
 #define CALLS 8
+#define LEGS 8
 
 struct life {
 	const uint8_t *p;
@@ -27,6 +29,11 @@ struct life {
 	struct cf_call_endpoint *devices[DEVICES];
 	char calls[CALLS][CF_CALL_ID_MAX];
 	size_t n_calls;
+	/* What came to the media processor last. */
+	struct {
+		char call[CF_CALL_ID_MAX], leg[CF_CALL_ID_MAX];
+	} legs[LEGS];
+	size_t n_legs;
 };
 
 static struct life life;
@@ -75,20 +82,51 @@ static void on_gone(struct cf_call_endpoint *endpoint, void *arg)
 			life.devices[i] = NULL;
 }
 
+static int on_join(
+	const char *call_id, const char *leg_id, uint32_t source, const char *sdp, void *arg)
+{
+	size_t i = life.n_legs++ % LEGS;
+
+	(void)arg;
+	must(source != 0 && sdp && *sdp);
+	snprintf(life.legs[i].call, CF_CALL_ID_MAX, "%s", call_id);
+	snprintf(life.legs[i].leg, CF_CALL_ID_MAX, "%s", leg_id);
+	return life.n_legs % 16 ? 0 : CF_EAGAIN;
+}
+
+static void on_offer(const char *call_id, const char *leg_id, const char *sdp, void *arg)
+{
+	(void)arg;
+	must(call_id && leg_id && sdp && *sdp);
+}
+
+static void on_leave(const char *call_id, const char *leg_id, void *arg)
+{
+	(void)arg;
+	must(call_id && leg_id);
+}
+
 static struct cf_call_domain *domain_new(void)
 {
 	static const struct cf_call_ports ports = {.endpoint_gone = on_gone};
+	static const struct cf_call_media media = {
+		.join = on_join, .offer = on_offer, .leave = on_leave};
 	struct cf_call_options options = cf_call_options_defaults();
+	struct cf_call_domain *domain;
 
 	options.max_calls = 4;
 	options.max_endpoints_per_user = 3;
-	return cf_call_domain_new(&options, &ports, NULL);
+	options.max_group_members = 4;
+	domain = cf_call_domain_new(&options, &ports, NULL);
+	if (domain)
+		cf_call_domain_set_media(domain, &media);
+	return domain;
 }
 
 static bool known(int err)
 {
 	return err == 0 || err == CF_ENOTFOUND || err == CF_EDENIED || err == CF_ESTATE ||
-	       err == CF_EINVAL || err == CF_ELIMIT;
+	       err == CF_EINVAL || err == CF_ELIMIT || err == CF_ENOSPC || err == CF_EAGAIN;
 }
 
 static void sign(size_t i, uint8_t b)
@@ -110,7 +148,16 @@ static void start(struct cf_call_endpoint *caller, uint8_t b)
 	struct cf_call_start from = {
 		.target_raw_id = user_of(b), .sdp = "offer", .custom_context = text_of(b >> 3)};
 	char *id = life.calls[life.n_calls % CALLS];
-	int err = cf_call_start(life.domain, caller, &from, life.now, id);
+	const char *const targets[] = {user_of(b >> 1), user_of(b >> 2)};
+	int err;
+
+	if (b & 64)
+		from.group_id = "11111111-2222-4333-8444-555555555555";
+	if (b & 32) {
+		from.targets = targets;
+		from.n_targets = 2;
+	}
+	err = cf_call_start(life.domain, caller, &from, life.now, id);
 
 	must(known(err));
 	life.n_calls += err == 0;
@@ -143,6 +190,41 @@ static int verb(struct cf_call_endpoint *by, const char *id, uint8_t b)
 	}
 }
 
+static int group_verb(struct cf_call_endpoint *by, const char *id, uint8_t b)
+{
+	const char *whom = user_of(take());
+
+	switch (b % 6) {
+	case 0:
+		return cf_call_invite(life.domain, id, by, whom, life.now);
+	case 1:
+		return cf_call_promote(life.domain, id, by, "offer", life.now);
+	case 2:
+		return cf_call_demote(life.domain, id, by, "offer", life.now);
+	case 3:
+		return cf_call_direct(life.domain, id, by, life.now);
+	case 4:
+		return cf_call_remove(life.domain, id, by, whom, life.now);
+	default:
+		return cf_call_mute_others(life.domain, id, by, b & 8 ? whom : NULL);
+	}
+}
+
+/* The media processor says something, of a leg that may be gone. */
+static void media_says(uint8_t what, uint8_t b)
+{
+	const char *call = life.legs[b % LEGS].call, *leg = life.legs[b % LEGS].leg;
+
+	if (what % 4 < 2)
+		cf_call_media_answered(
+			life.domain, call, leg, what % 4 ? NULL : "answer", life.now);
+	else if (what % 4 == 2)
+		cf_call_media_connected(life.domain, call, leg, life.now);
+	else
+		cf_call_media_lost(
+			life.domain, call, leg, cf_call_end_of(CF_CALL_END_MEDIA_LOST), life.now);
+}
+
 static void restore_devices(void)
 {
 	for (size_t i = 0; i < DEVICES; i++) {
@@ -172,7 +254,10 @@ static void restart(uint8_t b)
 			if (cf_json_parse(&garbled, text, strlen(text), NULL) == 0)
 				(void)!cf_call_restore(life.domain, garbled, life.now);
 		} else if (snapshot) {
-			must(cf_call_restore(life.domain, snapshot, life.now) == 0);
+			int err = cf_call_restore(life.domain, snapshot, life.now);
+
+			/* A group that was joined twice stands in the list twice. */
+			must(err == 0 || err == CF_EEXIST);
 		}
 		cf_free(text);
 		cf_json_free(garbled);
@@ -192,8 +277,12 @@ static void step(void)
 		life.now.us += (uint64_t)b * CF_US_PER_S / 2;
 	else if (what < 84)
 		restart(what);
+	else if (what < 92)
+		media_says(what, b);
 	else if (life.devices[i] && what < 120)
-		start(life.devices[i], what);
+		start(life.devices[i], b);
+	else if (life.devices[i] && what < 180)
+		must(known(group_verb(life.devices[i], life.calls[what % CALLS], b >> 3)));
 	else if (life.devices[i])
 		must(known(verb(life.devices[i], life.calls[what % CALLS], b >> 3)));
 	if (cf_call_domain_deadline(life.domain) <= life.now.us)

@@ -256,6 +256,7 @@ static void fill_calls(const struct cf_conf *conf, struct cf_call_options *calls
 	calls->max_endpoints_per_user = (size_t)conf->limits.endpoints_per_user;
 	calls->max_calls = (size_t)conf->limits.calls;
 	calls->max_group_members = (size_t)conf->media.members_per_call;
+	calls->direct_when_two = conf->media.direct_when_two;
 }
 
 static int parse_keys(

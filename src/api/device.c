@@ -570,6 +570,16 @@ static json_t *participants_json(const struct cf_call_event *event)
 		"participants", list);
 }
 
+static json_t *demote_json(const struct cf_call_event *event)
+{
+	json_t *data = json_pack("{s:s,s:o}", "callId", event->call_id, "from",
+		person(event->from_raw_id, event->from_name));
+
+	if (data && event->sdp)
+		json_object_set_new(data, "sdp", json_string(event->sdp));
+	return data;
+}
+
 static json_t *event_json(const struct cf_call_event *event, struct cf_api_device *device)
 {
 	switch (event->type) {
@@ -590,6 +600,10 @@ static json_t *event_json(const struct cf_call_event *event, struct cf_api_devic
 		return json_pack("{s:s,s:s}", "callId", event->call_id, "groupId", event->group_id);
 	case CF_CALL_EV_PROMOTED:
 		return json_pack("{s:s}", "callId", event->call_id);
+	case CF_CALL_EV_DEMOTE:
+	case CF_CALL_EV_DEMOTED:
+	case CF_CALL_EV_NOT_DEMOTED:
+		return demote_json(event);
 	default:
 		return end_json(event);
 	}
@@ -600,8 +614,8 @@ void cf_api_event_sink(
 {
 	static const char *const types[] = {"incomingCall", "callAccepted", "callRejected",
 		"callCancelled", "remoteCandidates", "renegotiate", "participantsUpdated",
-		"callEnded", "relayBudgetLow", "notification", "promote", "promoted",
-		"notPromoted"};
+		"callEnded", "relayBudgetLow", "notification", "promote", "promoted", "notPromoted",
+		"demote", "demoted", "notDemoted"};
 	struct cf_api_device *device = cf_call_endpoint_data(endpoint);
 
 	(void)arg;

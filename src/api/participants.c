@@ -123,3 +123,25 @@ void cf_api_call_promote(struct cf_api_req *req)
 				cf_api_now(req->api)),
 			200);
 }
+
+/* A description, or the word that there is media. */
+void cf_api_call_demote(struct cf_api_req *req)
+{
+	struct cf_call_domain *domain = req->api->domain;
+	const char *id = req->params.value[0], *sdp;
+	struct cf_call_endpoint *endpoint;
+	struct cf_json_reader r;
+	bool connected;
+
+	cf_api_reader(req, &r);
+	sdp = cf_json_get_string(&r, "sdp", CF_JSON_OPTIONAL, CF_CALL_SDP_MAX);
+	connected = cf_json_get_bool(&r, "connected", CF_JSON_OPTIONAL, false);
+	if (!sdp == !connected)
+		cf_json_reader_fail(&r, "sdp", "must be there, or connected be true");
+	endpoint = cf_api_body_endpoint(req, &r);
+	if (endpoint)
+		cf_api_call_done(req,
+			connected ? cf_call_direct(domain, id, endpoint, cf_api_now(req->api))
+				  : cf_call_demote(domain, id, endpoint, sdp, cf_api_now(req->api)),
+			200);
+}

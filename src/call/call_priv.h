@@ -73,6 +73,8 @@ struct cf_leg {
 	bool moving;  /* its media is still on the way that it had while the call was between two */
 	bool coming;  /* it has offered to the media processor */
 	bool arrived; /* and has media with it */
+	bool described; /* its description of the way back to the other one is there */
+	bool direct;    /* and media on it */
 	char id[CF_CALL_ID_MAX];
 	char endpoint_id[CF_CALL_ID_MAX];
 };
@@ -101,6 +103,8 @@ struct cf_call {
 	size_t n_members;               /* of a group: legs that are in it */
 	uint32_t roster;                /* numbers what the members are told of each other */
 	uint64_t moving_us;             /* since when members move to the media processor */
+	uint64_t demoting_us;           /* since when the last two make a way to each other */
+	bool not_demoted;               /* they did not find one */
 	struct cf_map_node group_node;  /* while it is a group that has not ended */
 	struct cf_participant *offerer; /* of an offer without answer yet */
 	uint64_t offer_us;
@@ -355,6 +359,17 @@ bool cf_group_not_promoted(struct cf_call_domain *domain, struct cf_call *call,
 /** Time is up: those who have not come leave, or nobody moves. */
 void cf_group_late(struct cf_call_domain *domain, struct cf_call *call,
 	const struct cf_call_end *end, struct cf_call_time now);
+
+/* ---- demote.c ---- */
+
+/** Where two are left, and it is wanted: one of them is asked to offer to the other. */
+void cf_group_demote(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now);
+/** The group stays one: somebody comes or leaves. Call it before that is so. */
+void cf_group_not_demoted(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now);
+/** Time passes: where it is up they stay on the media processor. */
+void cf_group_demote_late(
+	struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now);
 
 /* ---- trace.c ---- */
 

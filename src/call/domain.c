@@ -35,6 +35,7 @@ struct cf_call_options cf_call_options_defaults(void)
 		.max_calls = 20000,
 		.max_calls_per_endpoint = 8,
 		.max_group_members = 350,
+		.direct_when_two = true,
 	};
 }
 

@@ -114,6 +114,9 @@ enum cf_call_event_type {
 	CF_CALL_EV_PROMOTE,      /* group_id: offer to the media processor, too */
 	CF_CALL_EV_PROMOTED,     /* all have media there: the way between the two is over */
 	CF_CALL_EV_NOT_PROMOTED, /* end: the call goes on between the two, as before */
+	CF_CALL_EV_DEMOTE,       /* from, sdp (NULL: offer to the other one, else answer this) */
+	CF_CALL_EV_DEMOTED,      /* from: both have media on the way between them */
+	CF_CALL_EV_NOT_DEMOTED,  /* from: the call goes on over the media processor, as before */
 };
 
 /* What one participant's device tells the others; the service passes it on and keeps nothing. */
@@ -228,6 +231,7 @@ struct cf_call_options {
 	size_t max_calls;
 	size_t max_calls_per_endpoint; /* 8 */
 	size_t max_group_members;      /* devices in one group call, 350 */
+	bool direct_when_two;          /* a call among people, when two are left; yes */
 };
 
 struct cf_call_options cf_call_options_defaults(void);
@@ -344,6 +348,21 @@ CF_MUST_CHECK int cf_call_invite(struct cf_call_domain *domain, const char *call
  * CF_CALL_EV_ACCEPTED. */
 CF_MUST_CHECK int cf_call_promote(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, const char *sdp, struct cf_call_time now);
+
+/**
+ * When two are left in a call among people who were called, it becomes one between two again
+ * (options.direct_when_two): one gets CF_CALL_EV_DEMOTE and offers to the other one by this; that
+ * one gets CF_CALL_EV_DEMOTE with the offer and answers by this, which the first gets as
+ * CF_CALL_EV_ACCEPTED. Descriptions have all candidates. Both go on as before until both have told
+ * cf_call_direct() (CF_CALL_EV_DEMOTED), or somebody comes, or it takes too long
+ * (CF_CALL_EV_NOT_DEMOTED).
+ */
+CF_MUST_CHECK int cf_call_demote(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const char *sdp, struct cf_call_time now);
+
+/** The device has media on the way to the other one. */
+CF_MUST_CHECK int cf_call_direct(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, struct cf_call_time now);
 
 /** Takes somebody out of a group call, with all devices, or stops their ringing. */
 CF_MUST_CHECK int cf_call_remove(struct cf_call_domain *domain, const char *call_id,

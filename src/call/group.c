@@ -27,13 +27,17 @@ static struct cf_call *group_find(const struct cf_call_domain *domain, const cha
 	return node ? CF_CONTAINER_OF(node, struct cf_call, group_node) : NULL;
 }
 
+/* One who is in it. */
 static struct cf_leg *member_find(const struct cf_call *call, const char *leg_id)
 {
+	if (!cf_call_is_group(call) || call->state != CF_CALL_CONNECTED)
+		return NULL;
 	CF_LIST_FOR(p, &call->participants)
 	{
 		CF_LIST_FOR(it, &cf_participant_of(p)->legs)
 		{
-			if (strcmp(cf_leg_of(it)->id, leg_id) == 0)
+			if (cf_leg_of(it)->state == CF_LEG_ACTIVE &&
+				strcmp(cf_leg_of(it)->id, leg_id) == 0)
 				return cf_leg_of(it);
 		}
 	}
@@ -164,6 +168,7 @@ void cf_group_leave(struct cf_call_domain *domain, struct cf_leg *leg,
 	struct cf_call_event ended = cf_call_event_from(CF_CALL_EV_ENDED, call, leg->participant);
 	struct cf_list events;
 
+	cf_group_not_demoted(domain, call, now);
 	cf_leg_record(domain, leg, end, now);
 	if (domain->media.leave)
 		domain->media.leave(call->id, leg->id, domain->media.arg);
@@ -194,6 +199,8 @@ void cf_group_settle(struct cf_call_domain *domain, struct cf_call *call,
 		cf_call_finish(domain, call, *end, now);
 	else
 		cf_group_moved(domain, call, now);
+	if (call->state == CF_CALL_CONNECTED)
+		cf_group_demote(domain, call, now);
 }
 
 /* The last one leaves, and the call is over. */
@@ -463,6 +470,8 @@ int cf_group_join(struct cf_call_domain *domain, struct cf_call_endpoint *endpoi
 		return CF_ENOMEM;
 	leg = cf_group_member(call, endpoint);
 	memcpy(ret_call_id, call->id, CF_CALL_ID_MAX);
+	cf_group_not_demoted(domain, call, now);
+	call->not_demoted = false;
 	if (leg && leg->state == CF_LEG_RINGING)
 		return cf_group_accept(domain, leg, start->sdp, now);
 	if (leg)
@@ -517,7 +526,7 @@ void cf_call_media_answered(struct cf_call_domain *domain, const char *call_id, 
 	struct cf_list events;
 	bool first;
 
-	if (!leg || !cf_call_is_group(call))
+	if (!leg)
 		return;
 	if (!sdp) {
 		lost(domain, leg, &refused, now);
@@ -549,7 +558,7 @@ void cf_call_media_lost(struct cf_call_domain *domain, const char *call_id, cons
 	struct cf_call *call = cf_call_find(domain, call_id);
 	struct cf_leg *leg = call ? member_find(call, leg_id) : NULL;
 
-	if (leg && cf_call_is_group(call))
+	if (leg)
 		lost(domain, leg, &end, now);
 }
 
@@ -559,10 +568,11 @@ void cf_call_media_connected(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call *call = cf_call_find(domain, call_id);
 	struct cf_leg *leg = call ? member_find(call, leg_id) : NULL;
 
-	if (!leg || !cf_call_is_group(call))
+	if (!leg)
 		return;
 	leg->arrived = true;
 	cf_group_moved(domain, call, now);
+	cf_group_demote(domain, call, now);
 }
 
 /* ---- what members say ---- */

@@ -103,6 +103,8 @@ static int invite(struct cf_call_domain *domain, struct cf_leg *leg, const char 
 	struct cf_list events;
 	int err = 0;
 
+	cf_group_not_demoted(domain, leg->call, now);
+	leg->call->not_demoted = false;
 	cf_list_init(&events);
 	if (promoted)
 		err = cf_group_promote(domain, leg->call, &events, now);
@@ -232,6 +234,8 @@ uint64_t cf_group_due(const struct cf_call_domain *domain, const struct cf_call 
 
 	if (call->moving_us)
 		due = call->moving_us + domain->options.promote_timeout_us;
+	if (call->demoting_us)
+		due = call->demoting_us + domain->options.promote_timeout_us;
 	CF_LIST_FOR(it, &call->participants)
 	{
 		const struct cf_participant *p = cf_participant_of(it);
@@ -264,6 +268,7 @@ void cf_group_tick(struct cf_call_domain *domain, struct cf_call *call, struct c
 
 	if (call->moving_us && call->moving_us + domain->options.promote_timeout_us <= now.us)
 		cf_group_late(domain, call, &not_moved, now);
+	cf_group_demote_late(domain, call, now);
 	while (call->state == CF_CALL_CONNECTED && (callee = overdue(domain, call, now.us)))
 		cf_invite_cancel(domain, callee, &no_answer, now);
 }

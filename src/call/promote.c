@@ -137,6 +137,22 @@ static bool all_arrived(const struct cf_call *call)
 	return true;
 }
 
+static int tell_moving_legs(
+	struct cf_participant *p, const struct cf_call_event *ev, struct cf_list *events)
+{
+	int err = 0;
+
+	CF_LIST_FOR(it, &p->legs)
+	{
+		struct cf_leg *leg = cf_leg_of(it);
+
+		if (leg->moving && err == 0)
+			err = cf_call_event_add(events, leg->endpoint, ev);
+		leg->moving = leg->coming = false;
+	}
+	return err;
+}
+
 /* Tells those that were moving, and they do so no more. */
 static void tell_moving(struct cf_call_domain *domain, struct cf_call *call,
 	enum cf_call_event_type type, const struct cf_call_end *end)
@@ -145,21 +161,17 @@ static void tell_moving(struct cf_call_domain *domain, struct cf_call *call,
 	int err = 0;
 
 	cf_list_init(&events);
-	CF_LIST_FOR(p, &call->participants){
-		CF_LIST_FOR(it, &cf_participant_of(p)->legs){struct cf_leg *leg = cf_leg_of(it);
-	struct cf_call_event ev = cf_call_event_from(type, call, cf_participant_of(p));
+	CF_LIST_FOR(it, &call->participants)
+	{
+		struct cf_call_event ev = cf_call_event_from(type, call, cf_participant_of(it));
 
-	if (!leg->moving)
-		continue;
-	if (end)
-		ev.end = *end;
-	leg->moving = leg->coming = false;
-	if (err == 0)
-		err = cf_call_event_add(&events, leg->endpoint, &ev);
-}
-}
-/* Without memory they stay on both ways, until the old one ends. */
-(void)!cf_call_events_commit(domain, &events, err);
+		if (end)
+			ev.end = *end;
+		if (err == 0)
+			err = tell_moving_legs(cf_participant_of(it), &ev, &events);
+	}
+	/* Without memory they stay on both ways, until the old one ends. */
+	(void)!cf_call_events_commit(domain, &events, err);
 }
 
 void cf_group_moved(struct cf_call_domain *domain, struct cf_call *call, struct cf_call_time now)

@@ -131,6 +131,20 @@ static int leg_read(struct cf_call_domain *domain, struct cf_call *call, struct 
 	return candidates_read(leg, r);
 }
 
+/* Between two, one device of each has a part in the call, and others ring at most. */
+static bool legs_fit(const struct cf_participant *p)
+{
+	CF_LIST_FOR(it, &p->legs)
+	{
+		const struct cf_leg *leg = cf_leg_of(it);
+		bool has_part = leg->state == CF_LEG_ACTIVE || leg->state == CF_LEG_CALLING;
+
+		if (!cf_call_is_group(p->call) && has_part != (leg == p->active))
+			return false;
+	}
+	return true;
+}
+
 static int participant_read(
 	struct cf_call_domain *domain, struct cf_call *call, struct cf_json_reader *r)
 {
@@ -154,7 +168,7 @@ static int participant_read(
 		if (err == 0)
 			err = item.err;
 	}
-	return err;
+	return err == 0 && !legs_fit(p) ? CF_EBADMSG : err;
 }
 
 static int participants_read(

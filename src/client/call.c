@@ -51,7 +51,7 @@ struct client_call *client_call_free(struct client_call *call)
 	cf_defer_cancel(&call->defer);
 	cf_timer_stop(&call->timer);
 	cf_timer_stop(&call->restart);
-	client_promote_stop(call);
+	client_move_stop(call);
 	cf_peer_free(call->peer);
 	cf_audio_free(call->audio);
 	cf_video_free(call->video);
@@ -121,7 +121,7 @@ void client_call_end(
 	/* The output files are whole when the event comes. */
 	call->audio = cf_audio_free(call->audio);
 	call->video = cf_video_free(call->video);
-	client_promote_stop(call);
+	client_move_stop(call);
 	call->peer = cf_peer_free(call->peer);
 	client_emit(call->client, call, &event);
 	cf_defer_set(&call->defer, call->client->loop, free_ended, call);
@@ -310,7 +310,7 @@ bool client_call_rejoin(struct client_call *call)
 	call->reconnecting = true;
 	cf_timer_stop(&call->timer);
 	cf_timer_stop(&call->restart);
-	client_promote_stop(call);
+	client_move_stop(call);
 	call->peer = cf_peer_free(call->peer);
 	cf_session_renew(&call->session);
 	client_forget_candidates(call);

@@ -73,13 +73,20 @@ enum client_call_state {
 	CALL_ENDED,
 };
 
-/* The way to the media processor, made beside the one between the two (promote.c). */
+/* A way that is made beside the one in use: to the media processor (promote.c), or from there to
+ * the one other who is left (demote.c). */
 struct client_move {
 	struct client_call *call;
-	char *group_id;
+	char *remote_id; /* the group's, or the other one's */
+	char *name;      /* the other one's, or NULL */
 	struct cf_peer *peer;
 	struct cf_session session;
 	struct cf_defer defer;
+	struct cf_timer timer;
+	json_t *candidates; /* ours, for the description; NULL: it needs none */
+	bool to_group;
+	bool controlling; /* we offer */
+	bool described;
 	bool connected;
 	bool due; /* the other side has come too */
 };
@@ -94,7 +101,7 @@ struct client_call {
 	bool group;                    /* remote_id is the group's, the media processor answers */
 	bool invited;                  /* into a group: we offer when we accept */
 	json_t *targets;               /* of a group that we start: who is called; or NULL */
-	struct client_move *move;      /* the call becomes a group, or NULL */
+	struct client_move *move;      /* to another connection, or NULL */
 	bool for_everyone;             /* hung up for all */
 	unsigned rejoins;              /* since media last flowed */
 	char id[CALLFLOW_CALL_ID_MAX]; /* "" until the service has named it */
@@ -202,15 +209,28 @@ bool client_call_rejoin(struct client_call *call);
 /** Asks the service which of the calls are still going on: we may have missed their end. */
 void client_check_calls(struct callflow_client *client);
 
-/* promote.c: a call between two becomes a group */
+/* promote.c: a call moves to another connection */
+/** A move without peer, in the place of one that is under way; NULL without memory. */
+struct client_move *client_move_new(
+	struct client_call *call, const char *remote_id, bool to_group, bool controlling);
+/** Makes its peer, that gathers, and tells by these of candidates and state; false: no address, no
+ * memory. */
+bool client_move_start(struct client_move *move, const struct cf_peer_callbacks *callbacks);
+/** Takes the new way, if both sides have it. */
+void client_move_when_ready(struct client_move *move);
+/** An answer came: true when it was for this. */
+bool client_move_answered(struct client_call *call, const char *sdp);
+/** All are there (on), or it was given up. */
+void client_moved(struct client_call *call, bool on);
+/** Lets go of a move that is under way. */
+void client_move_stop(struct client_call *call);
 /** The service asks us to come to the media processor. */
 void client_promote(struct client_call *call, const char *group_id);
-/** It has answered: true when the answer was for this. */
-bool client_promote_answered(struct client_call *call, const char *sdp);
-/** All are there (on), or it was given up. */
-void client_promoted(struct client_call *call, bool on);
-/** Lets go of a move that is under way. */
-void client_promote_stop(struct client_call *call);
+
+/* demote.c: and back */
+/** The service asks us to make a way to the one other who is left; sdp: their offer, or NULL: we
+ * offer. */
+void client_demote(struct client_call *call, const char *raw_id, const char *name, const char *sdp);
 
 /* nat.c: what kind of network this is */
 /** Ends a test that runs without an answer. */
@@ -227,9 +247,9 @@ int client_make_peer(struct client_call *call);
 struct cf_peer *client_peer_new(
 	struct client_call *call, const struct cf_peer_callbacks *callbacks, void *arg);
 void client_add_servers(struct cf_peer *peer, const json_t *ice_servers, bool stun_only);
-/** The call goes over another connection now (takes peer and session). */
-void client_take_connection(
-	struct client_call *call, struct cf_peer *peer, struct cf_session *session);
+/** The call goes over another connection now (takes peer and session), by this cause. */
+void client_take_connection(struct client_call *call, struct cf_peer *peer,
+	struct cf_session *session, const char *cause);
 /** Our description with the candidates so far: text owned by the caller (cf_free()), or NULL. */
 char *client_describe(struct client_call *call, bool answer);
 /** Puts into practice what the descriptions agree on. 0 or an error of cf_session_apply(). */

@@ -77,7 +77,7 @@ static void on_accepted(struct client_call *call, const json_t *data)
 {
 	const char *sdp = text_of(data, "sdp");
 
-	if (sdp && !client_promote_answered(call, sdp) && call->outgoing)
+	if (sdp && !client_move_answered(call, sdp) && call->outgoing)
 		client_call_answered(call, sdp);
 }
 
@@ -89,16 +89,25 @@ static void on_promote(struct client_call *call, const json_t *data)
 		client_promote(call, group_id);
 }
 
-static void on_promoted(struct client_call *call, const json_t *data)
+static void on_moved(struct client_call *call, const json_t *data)
 {
 	(void)data;
-	client_promoted(call, true);
+	client_moved(call, true);
 }
 
-static void on_not_promoted(struct client_call *call, const json_t *data)
+static void on_not_moved(struct client_call *call, const json_t *data)
 {
 	(void)data;
-	client_promoted(call, false);
+	client_moved(call, false);
+}
+
+static void on_demote(struct client_call *call, const json_t *data)
+{
+	const json_t *from = json_object_get(data, "from");
+	const char *raw_id = text_of(from, "rawId");
+
+	if (raw_id)
+		client_demote(call, raw_id, text_of(from, "displayName"), text_of(data, "sdp"));
 }
 
 static void on_ended(struct client_call *call, const json_t *data)
@@ -260,11 +269,14 @@ static const struct handler {
 	{"callAccepted", on_accepted},
 	{"callCancelled", on_ended},
 	{"callEnded", on_ended},
-	{"notPromoted", on_not_promoted},
+	{"demote", on_demote},
+	{"demoted", on_moved},
+	{"notDemoted", on_not_moved},
+	{"notPromoted", on_not_moved},
 	{"notification", on_notification},
 	{"participantsUpdated", on_participants},
 	{"promote", on_promote},
-	{"promoted", on_promoted},
+	{"promoted", on_moved},
 	{"relayBudgetLow", on_budget_low},
 	{"remoteCandidates", on_candidates},
 	{"renegotiate", on_renegotiate},

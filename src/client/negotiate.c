@@ -288,7 +288,7 @@ static void on_goodbye_timeout(struct cf_timer *timer, void *arg)
 /* The service says so too, with code and reason, unless it is away just now. */
 static void on_closed(struct client_call *call)
 {
-	/* Who has moved to the media processor is not gone. */
+	/* Who has moved to another connection is not gone. */
 	if (call->state == CALL_CONNECTED && !call->move)
 		(void)!cf_timer_after(&call->timer, call->client->loop, GOODBYE_WAIT_US,
 			on_goodbye_timeout, call);
@@ -341,7 +341,7 @@ struct cf_peer *client_peer_new(
 {
 	struct callflow_client *client = call->client;
 	struct cf_peer_options options = {.loop = client->loop,
-		.controlling = call->outgoing || call->move,
+		.controlling = call->move ? call->move->controlling : call->outgoing,
 		.policy = call->policy,
 		.loopback = client->loopback,
 		.identity = client->identity,
@@ -368,8 +368,8 @@ int client_make_peer(struct client_call *call)
 	return call->peer ? 0 : CF_EUNREACH;
 }
 
-void client_take_connection(
-	struct client_call *call, struct cf_peer *peer, struct cf_session *session)
+void client_take_connection(struct client_call *call, struct cf_peer *peer,
+	struct cf_session *session, const char *cause)
 {
 	struct cf_ice_path path;
 
@@ -388,10 +388,11 @@ void client_take_connection(
 		client_call_end(call, 500, 0, "no memory for the call's audio", true);
 		return;
 	}
+	cf_video_renew(call->video);
 	agree_video(call);
 	if (call->state == CALL_CONNECTED && cf_peer_path(peer, &path)) {
-		emit_path(call, CALLFLOW_PATH, &path, "promoted", 0);
-		client_report_path(call, "promoted", 0);
+		emit_path(call, CALLFLOW_PATH, &path, cause, 0);
+		client_report_path(call, cause, 0);
 	}
 }
 

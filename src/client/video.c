@@ -509,6 +509,14 @@ int cf_video_agree(struct cf_video *video, struct cf_loop *loop, const struct cf
 	return 0;
 }
 
+void cf_video_renew(struct cf_video *video)
+{
+	if (!video)
+		return;
+	video->sender = cf_video_sender_free(video->sender);
+	video->receiver = cf_video_receiver_free(video->receiver);
+}
+
 void cf_video_new_path(struct cf_video *video)
 {
 	if (video && video->sender)

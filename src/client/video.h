@@ -36,6 +36,9 @@ struct cf_video *cf_video_free(struct cf_video *video);
 /** What to ask for in descriptions. video NULL: none. */
 void cf_video_local(const struct cf_video *video, struct cf_sdp_local_video *local);
 
+/** What is agreed on next is for another connection. video may be NULL. */
+void cf_video_renew(struct cf_video *video);
+
 /** Puts into practice what was agreed on, first or anew. cname is copied. 0 or CF_ENOMEM. */
 CF_MUST_CHECK int cf_video_agree(struct cf_video *video, struct cf_loop *loop,
 	const struct cf_sdp_agreed *agreed, const struct cf_sdp_local_video *local,

@@ -113,6 +113,7 @@ struct cf_conf {
 	struct {
 		struct cf_conf_ports ports;
 		int64_t members_per_call;
+		bool direct_when_two;
 		int64_t members;  /* on this node */
 		int64_t max_load; /* percent of a worker's time */
 	} media;

@@ -82,6 +82,8 @@ const struct cf_conf_key cf_conf_keys[] = {
 		"UDP ports of the media processor, one for each worker from the first on."},
 	{"media.members_per_call", CF_CONF_INT, AT(media.members_per_call), "350", NULL, true, 2, 1000, NULL,
 		"Most devices in one group call."},
+	{"media.direct_when_two", CF_CONF_BOOL, AT(media.direct_when_two), "true", NULL, true, 0, 0, NULL,
+		"Whether a group call among people who were called goes back to a path between the two when two are left."},
 	{"media.members", CF_CONF_INT, AT(media.members), "10000", NULL, true, 1, 1000000, NULL,
 		"Most devices in all group calls of this node."},
 	{"media.max_load", CF_CONF_INT, AT(media.max_load), "85", NULL, true, 1, 100, NULL,

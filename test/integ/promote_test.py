@@ -38,9 +38,9 @@ class Person:
             if event["rawId"] == user and event["state"] == state:
                 return event
 
-    def promoted(self):
-        """Passes over events until the call goes over the media processor."""
-        while (event := self.cli.expect("path"))["cause"] != "promoted":
+    def moved(self, cause):
+        """Passes over events until the call goes another way by this: "promoted", to the media processor; "demoted", to the other one."""
+        while (event := self.cli.expect("path"))["cause"] != cause:
             pass
         return event
 
@@ -71,11 +71,11 @@ def longest_silence_ms(path):
 
 
 def two_become_three(daemon, folder):
-    """a third is called into a call between two: the same call, no silence of more than 200 ms, each hears each"""
+    """a third is called into a call between two, and leaves: the same call, no silence of more than 200 ms either time, each hears each"""
     alice, bob, carol = (Person(daemon, folder, name) for name in ("Alice", "Bob", "Carol"))
     for seed, person in enumerate((alice, bob)):
         murmur(f"{folder}/{person.name}.in.wav", seed, 14)
-    carol.start("listen", "--answer", "--audio-out", f"{folder}/Carol.wav")
+    carol.start("listen", "--answer", "--audio-out", f"{folder}/Carol.wav", "--duration", "5")
     bob.start("listen", "--answer", "--audio-in", f"{folder}/Bob.in.wav", "--audio-out", f"{folder}/Bob.wav")
     bob.cli.expect("ready")
     carol.cli.expect("ready")
@@ -86,9 +86,12 @@ def two_become_three(daemon, folder):
     alice.say(f"add {carol.user}")
     assert carol.cli.expect("ringing")["callId"] == call["callId"]
     for person in (alice, bob):
-        moved = person.promoted()
+        moved = person.moved("promoted")
         assert (moved["path"]["kind"], moved["callId"]) == ("media-processor", call["callId"]), moved
     assert carol.cli.expect("connected")["path"]["kind"] == "media-processor"
+    for person in (alice, bob):
+        moved = person.moved("demoted")
+        assert (moved["path"]["kind"], moved["callId"]) == ("direct", call["callId"]), moved
     for person in (alice, bob):
         person.end_well()
     carol.end_well()
@@ -145,7 +148,7 @@ def who_does_not_come(daemon, folder):
     alice.say(f"add {dave.user}")
     gone = alice.told(dave.user, "disconnected")
     assert (gone["code"], gone["subcode"]) == (480, 10037), gone
-    alice.promoted()
+    alice.moved("promoted")
     alice.say(f"add {carol.user}")
     carol.cli.expect("ringing")
     bob.say(f"remove {carol.user}")

@@ -426,9 +426,17 @@ async function calledIn(browser) {
 		await bob.run((id) => window.call.removeParticipant({ communicationUserId: id }), native.id);
 		equal((await cli.expect('ended')).subcode, 5300, 'the end of who was removed');
 		await alice.run(() => window.until('one other', () => window.members().length === 1));
+		/* And between the two again. */
+		await bob.run(() => window.call.unmute());
+		await both(alice, bob, () => window.until('the path', () => window.call.feature(window.sdk.Features.CallPath).path?.kind === 'direct'));
+		for (const one of [alice, bob])
+			equal(await one.run(() => [window.call.remoteParticipants.length, window.call.remoteParticipants.includes(window.before), window.call.state, window.call.isGroup]),
+				[1, true, 'Connected', false], 'the two, as before');
+		const again = await alice.run(() => window.record(5)), last = path.join(folder, 'called-in-last.wav');
+		fs.writeFileSync(last, wav(Int16Array.from(again.samples), again.rate));
 		await alice.run(() => window.call.hangUp());
 		await bob.run(() => window.state('Disconnected'));
-		return [heard(says, file), heard(spoken, got)];
+		return [heard(says, file), heard(spoken, got), heard(spoken, last)];
 	} finally {
 		await cli.stop();
 	}

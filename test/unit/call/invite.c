@@ -13,9 +13,12 @@ static size_t n_legs;
 
 static int setup(void **state)
 {
+	struct cf_call_options options = cf_call_options_defaults();
+
 	(void)state;
 	n_legs = 0;
-	if (world_open(&w, NULL) < 0)
+	options.direct_when_two = false; /* that is in demote.c */
+	if (world_open(&w, &options) < 0)
 		return -1;
 	alice = world_device(&w, ALICE, "Alice");
 	bob = world_device(&w, BOB, "Bob");

@@ -258,7 +258,7 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 	#toCall(call: Call, event: CallEvent): void {
 		switch (event.type) {
 		case 'callAccepted':
-			call.takeDescription('answer', event.data.sdp, event.data.by.displayName);
+			call.takeAnswer(event.data.sdp, event.data.by.displayName);
 			break;
 		case 'renegotiate':
 			call.takeDescription(event.data.type, event.data.sdp, event.data.from.displayName);
@@ -272,8 +272,11 @@ export class CallAgent extends Emitter<CallAgentEvents> {
 		case 'promote':
 			call.promote(event.data.groupId);
 			break;
-		case 'promoted': case 'notPromoted':
-			call.promoted(event.type === 'promoted');
+		case 'demote':
+			call.demote(event.data.from.rawId, event.data.sdp);
+			break;
+		case 'promoted': case 'demoted': case 'notPromoted': case 'notDemoted':
+			call.moved(event.type === 'promoted' || event.type === 'demoted');
 			break;
 		case 'notification':
 			call.takeNotification(event.data.from, event.data.kind, event.data.data);

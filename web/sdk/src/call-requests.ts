@@ -4,6 +4,8 @@ import type { Candidate, SdpType } from './peer.js';
 import type { Schemas, Service } from './service.js';
 import type { CallEndReason } from './types.js';
 
+const CANDIDATES_MAX = 64; /* in one request */
+
 /** What one call asks of the service. The call may not have an id yet. */
 export class CallRequests {
 	constructor(private readonly call: { readonly id: string; readonly agent: { readonly service: Service; readonly endpointId: string } }) {}
@@ -14,6 +16,16 @@ export class CallRequests {
 
 	async promote(sdp: string): Promise<void> {
 		await this.#service.request('post', '/calling/2026-11-01/calls/{callId}:promote', { endpointId: this.#endpointId, sdp }, this.#options);
+	}
+
+	/** Of the way to the other one. */
+	async demote(sdp: string): Promise<void> {
+		await this.#service.request('post', '/calling/2026-11-01/calls/{callId}:demote', { endpointId: this.#endpointId, sdp }, this.#options);
+	}
+
+	/** There is media on the way to the other one. */
+	async direct(): Promise<void> {
+		await this.#service.request('post', '/calling/2026-11-01/calls/{callId}:demote', { endpointId: this.#endpointId, connected: true }, this.#options);
 	}
 
 	/** Whether it was taken: not when the other side's offer came first. */
@@ -29,8 +41,10 @@ export class CallRequests {
 	}
 
 	async candidates(candidates: Candidate[], endOfCandidates: boolean): Promise<void> {
-		await this.#service.request('post', '/calling/2026-11-01/calls/{callId}:candidates', { endpointId: this.#endpointId,
-			candidates, endOfCandidates }, this.#options).catch(() => undefined);
+		for (let i = 0; i === 0 || i < candidates.length; i += CANDIDATES_MAX)
+			await this.#service.request('post', '/calling/2026-11-01/calls/{callId}:candidates', { endpointId: this.#endpointId,
+				candidates: candidates.slice(i, i + CANDIDATES_MAX), endOfCandidates: endOfCandidates && i + CANDIDATES_MAX >= candidates.length }, this.#options)
+				.catch(() => undefined);
 	}
 
 	async notify(kind: string, data: Record<string, unknown>): Promise<void> {

@@ -12,7 +12,7 @@ import { captureError, chooseScreen, LocalVideoStream } from './local-video-stre
 import { Peer, type Candidate, type SdpType } from './peer.js';
 import { PathKeeper } from './path-keeper.js';
 import { PathWatch } from './path-watch.js';
-import { Promotion } from './promotion.js';
+import { Mover } from './move.js';
 import { RemoteParticipant } from './remote-participant.js';
 import { Roster } from './roster.js';
 import { Speaker } from './speaker.js';
@@ -49,7 +49,9 @@ export class Call extends Emitter<CallEvents> {
 	readonly requests = new CallRequests(this);
 	readonly #roster = new Roster((rawId) => this.requests.mute(rawId));
 	#groupId: string | undefined;
-	#promotion: Promotion | undefined;
+	#invited: readonly unknown[] | undefined;
+	readonly #mover = new Mover({ requests: this.requests, newPeer: (made) => this.#newPeer('all', undefined, made), prepared: () => this.agent.prepared(),
+		iceServers: () => this.agent.iceServers(this.#iceServers), take: (peer, other) => this.#take(peer, other) });
 	#iceServers: Schemas['IceServers'] = [];
 	#captureFailures: ['microphone' | 'camera' | 'screen', CallingCommunicationError | undefined][] = [];
 	readonly #speaker = new Speaker();
@@ -66,8 +68,9 @@ export class Call extends Emitter<CallEvents> {
 		this.#isMuted = options.audioOptions?.muted ?? false;
 		this.#audio = options.audioOptions?.localAudioStreams?.[0];
 		this.#camera = options.videoOptions?.localVideoStreams?.find((stream) => stream.mediaStreamType !== 'ScreenSharing');
-		this.#other = to.remote && !this.#isMeeting ? new RemoteParticipant(to.remote, to.name) : undefined;
 		this.#groupId = to.groupId;
+		this.#invited = to.invited;
+		this.#other = to.remote && !this.#isMeeting ? new RemoteParticipant(to.remote, to.name) : undefined;
 		for (const one of to.invited ?? [])
 			this.#roster.expect(toRawId(one), new RemoteParticipant(one), false);
 		this.#path = new PathWatch(this);
@@ -88,7 +91,7 @@ export class Call extends Emitter<CallEvents> {
 	get localVideoStreams(): readonly LocalVideoStream[] { return [this.#camera, this.#screen].filter((stream) => stream !== undefined); }
 	get localAudioStreams(): readonly LocalAudioStream[] { return this.#audio ? [this.#audio] : []; }
 	/** Whether it is a group call: everybody talks to the media processor. */
-	get isGroup(): boolean { return this.#isMeeting && !this.#promotion; }
+	get isGroup(): boolean { return this.#isMeeting && !this.#mover.isToGroup; }
 	get remoteParticipants(): readonly RemoteParticipant[] {
 		return this.#state === 'Disconnected' ? [] : this.#everybody;
 	}
@@ -251,43 +254,49 @@ export class Call extends Emitter<CallEvents> {
 
 	/** The call becomes a group call: goes to the media processor too, and stays where it is until all are there. @internal */
 	promote(groupId: string): void {
-		const before = this.#peer;
-		if (this.#isMeeting || !this.#isConnected || this.#isOver() || !before)
+		if (this.#isMeeting || !this.#isConnected || this.#isOver() || !this.#peer)
 			return;
 		this.#groupId = groupId;
 		if (this.#other)
 			this.#roster.expect(toRawId(this.#other.identifier), this.#other, true);
-		const promotion = this.#promotion = new Promotion(this.#newPeer('all', undefined, Peer.prepareForGroup()), () => this.#take(promotion));
-		void promotion.begin(before, this.agent.iceServers(this.#iceServers), (sdp) => this.requests.promote(sdp)).catch(() => undefined);
+		this.#mover.promote(this.#peer);
+	}
+
+	/** Two are left: makes a way to the other one too, and stays where it is until both have it. @internal */
+	demote(from: string, offer: string | undefined): void {
+		const other = this.#roster.find(from);
+		if (this.isGroup && this.#isConnected && !this.#isOver() && this.#peer && other)
+			this.#mover.demote(this.#peer, other, offer);
 	}
 
 	/** All are there, or it was given up. @internal */
-	promoted(is: boolean): void {
-		if (is) {
-			this.#promotion?.due();
-			return;
-		}
-		this.#promotion?.peer.close();
-		this.#promotion = undefined;
-		this.#groupId = undefined;
+	moved(is: boolean): void {
+		if (!is && this.#mover.isToGroup)
+			this.#isBetweenTwo();
+		this.#mover.settle(is);
+	}
+
+	#isBetweenTwo(): void {
+		this.#groupId = this.#invited = undefined;
 		this.#roster.clear();
 	}
 
-	#take(promotion: Promotion): void {
+	#take(peer: Peer, other: RemoteParticipant | undefined): void {
 		const before = this.#peer;
-		if (!before || this.#promotion !== promotion)
-			return;
-		this.#promotion = this.#other = undefined;
-		this.#peer = promotion.peer;
+		this.#other = other;
+		this.#peer = peer;
+		if (other)
+			this.#isBetweenTwo();
 		for (const media of ['audio', 'camera', 'screen'] as const)
-			void promotion.peer.send(media, before.sent(media));
-		promotion.peer.establish();
+			void peer.send(media, before?.sent(media));
+		peer.signal();
+		peer.establish();
 		if (this.#isHeld)
-			promotion.peer.setHold(true);
-		this.emit('peerMade', promotion.peer);
+			peer.setHold(true);
+		this.emit('peerMade', peer);
 		this.#mediaChanged();
 		this.#listen();
-		before.close();
+		before?.close();
 		if (this.#isMuted)
 			this.#tellState();
 		this.emit('connectionChanged', 'connected');
@@ -385,12 +394,14 @@ export class Call extends Emitter<CallEvents> {
 		peer.signal();
 	}
 
+	/** The other side has accepted. @internal */
+	takeAnswer(sdp: string, name: string | undefined): void {
+		if (!this.#mover.answered(sdp))
+			this.takeDescription('answer', sdp, name);
+	}
+
 	/** The other side has accepted, or sends a new description. @internal */
 	takeDescription(type: SdpType, sdp: string, name: string | undefined): void {
-		if (this.#promotion && type === 'answer' && name === undefined) {
-			this.#promotion.answered(sdp);
-			return;
-		}
 		this.#other?.updateDisplayName(name);
 		if (this.#state === 'Ringing') {
 			this.#other?.updateState('Connecting');
@@ -435,11 +446,9 @@ export class Call extends Emitter<CallEvents> {
 		await this.#leave(reason, false);
 	}
 
-	get #isMeeting(): boolean { return (this.#groupId ?? this.to.invited) !== undefined; }
+	get #isMeeting(): boolean { return (this.#groupId ?? this.#invited) !== undefined; }
 
-	get #everybody(): RemoteParticipant[] {
-		return this.#isMeeting ? this.#roster.list : this.#other ? [this.#other] : [];
-	}
+	get #everybody(): RemoteParticipant[] { return this.#isMeeting ? this.#roster.list : this.#other ? [this.#other] : []; }
 
 	#isOver(): boolean {
 		return this.#state === 'Disconnecting' || this.#state === 'Disconnected';
@@ -516,10 +525,10 @@ export class Call extends Emitter<CallEvents> {
 		/* A callee knows its servers: it gathers while the descriptions are made. */
 		const peer = new Peer({ iceTransportPolicy: relayOnly ? 'relay' : 'all',
 			...iceServers && { iceServers: this.agent.iceServers(iceServers), iceCandidatePoolSize: 1 } }, {
-			candidates: (list, end) => this.#sendCandidates(list, end),
+			candidates: (list, end) => void (this.#isOver() || this.requests.candidates(list, end)),
 			offer: (sdp) => this.requests.renegotiate('offer', sdp),
 			answer: async (sdp) => void await this.requests.renegotiate('answer', sdp),
-			state: (state) => peer === this.#promotion?.peer ? this.#promotion.connection(state) : this.#onConnection(state),
+			state: (state) => void (this.#mover.connection(peer, state) || this.#onConnection(state)),
 			mediaChanged: () => this.#mediaChanged(),
 		}, made);
 		return peer;
@@ -666,14 +675,6 @@ export class Call extends Emitter<CallEvents> {
 			this.#stopListening = this.isGroup ? this.#roster.follow(receiver, () => peer.slots) : listen(receiver, (is) => this.#other?.updateSpeaking(is));
 	}
 
-	#sendCandidates(candidates: Candidate[], endOfCandidates: boolean): void {
-		if (this.#isOver())
-			return;
-		void this.requests.candidates(candidates.slice(0, 64), endOfCandidates && candidates.length <= 64);
-		if (candidates.length > 64)
-			this.#sendCandidates(candidates.slice(64), endOfCandidates);
-	}
-
 	async #leave(reason: CallEndReason, forEveryone: boolean): Promise<void> {
 		if (this.#isOver())
 			return;
@@ -685,7 +686,7 @@ export class Call extends Emitter<CallEvents> {
 	}
 
 	#release(): void {
-		this.#promotion?.peer.close();
+		this.#mover.stop();
 		this.#peer?.close();
 		this.#stopListening?.();
 		this.#speaker.close();

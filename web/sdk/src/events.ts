@@ -12,6 +12,8 @@ export type CallEvent =
 	| { type: 'promote'; data: Schemas['EventPromote'] }
 	| { type: 'promoted'; data: Schemas['EventPromoted'] }
 	| { type: 'notPromoted'; data: Schemas['EventCallEnded'] }
+	| { type: 'demote'; data: Schemas['EventDemote'] }
+	| { type: 'demoted' | 'notDemoted'; data: Schemas['EventDemoted'] }
 	| { type: 'renegotiate'; data: Schemas['EventRenegotiate'] };
 
 type Check = (value: unknown) => boolean;
@@ -47,6 +49,9 @@ const SHAPES: Record<CallEvent['type'], Check> = {
 	promote: shape({ callId: isText, groupId: isText }),
 	promoted: shape({ callId: isText }),
 	notPromoted: shape(isEnd),
+	demote: shape({ callId: isText, from: isPerson, sdp: optional(isText) }),
+	demoted: shape({ callId: isText, from: isPerson }),
+	notDemoted: shape({ callId: isText, from: isPerson }),
 	renegotiate: shape({ callId: isText, sdp: isText, type: (value) => value === 'offer' || value === 'answer', from: isPerson }),
 };
 

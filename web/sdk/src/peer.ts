@@ -131,6 +131,21 @@ export class Peer {
 		});
 	}
 
+	/** The description of ours with what was gathered, in so many ms at most. */
+	async gathered(ms: number): Promise<string> {
+		await this.#chain;
+		await new Promise<void>((resolve) => {
+			const timer = setTimeout(resolve, ms);
+			const look = (): void => {
+				if (this.#pc.iceGatheringState === 'complete')
+					resolve(clearTimeout(timer));
+			};
+			this.#pc.addEventListener('icegatheringstatechange', look);
+			look();
+		});
+		return this.#pc.localDescription?.sdp ?? '';
+	}
+
 	/** The call has an id: candidates may go. */
 	signal(): void {
 		this.#signalled = true;

@@ -298,6 +298,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/calling/2026-11-01/calls/{callId}:demote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Describes the way to the other one, when asked to by the event demote, or tells that there is media on it
+         * @description Beside the connection to the media processor, which stays in use until the event demoted (or notDemoted) comes. Who got demote without a description offers, and gets the answer by callAccepted; the other one answers. Descriptions have all candidates.
+         */
+        post: operations["demoteCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/calling/2026-11-01/calls/{callId}/participants": {
         parameters: {
             query?: never;
@@ -827,6 +847,9 @@ export interface components {
             promote?: components["schemas"]["EventPromote"];
             promoted?: components["schemas"]["EventPromoted"];
             notPromoted?: components["schemas"]["EventCallEnded"];
+            demote?: components["schemas"]["EventDemote"];
+            demoted?: components["schemas"]["EventDemoted"];
+            notDemoted?: components["schemas"]["EventDemoted"];
             reset?: Record<string, never>;
         };
         NotificationKind: string;
@@ -846,6 +869,17 @@ export interface components {
         /** @description Both have media with the media processor. It is heard from now on, and the connection between the two is over. */
         EventPromoted: {
             callId: components["schemas"]["Id"];
+        };
+        /** @description Two are left in a call among people. Make a way to the other one as well (demoteCall), with an offer, or with the answer to the one that is here, and go on as before until demoted comes. */
+        EventDemote: {
+            callId: components["schemas"]["Id"];
+            from: components["schemas"]["Person"];
+            sdp?: components["schemas"]["Sdp"];
+        };
+        /** @description demoted: both have media on the way between them. It is heard from now on, the connection to the media processor is over, and the call is one between two. notDemoted: it goes on over the media processor. */
+        EventDemoted: {
+            callId: components["schemas"]["Id"];
+            from: components["schemas"]["Person"];
         };
         /** @description Devices of a group call that have come, changed or left (state disconnected), and people that are called into it (ringing, without endpointId), or did not come (disconnected, with end). The first one of these events names everybody, oneself too. */
         EventParticipantsUpdated: {
@@ -1465,6 +1499,41 @@ export interface operations {
         };
         responses: {
             /** @description The media processor has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    demoteCall: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request that comes again under the same id has no second effect and gets the first answer. */
+                "repeatability-request-id"?: components["parameters"]["repeatabilityRequestId"];
+            };
+            path: {
+                callId: components["parameters"]["callId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    endpointId: components["schemas"]["Id"];
+                    sdp?: components["schemas"]["Sdp"];
+                    /** @description There is media on the way between the two. In place of sdp. */
+                    connected?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description The other one is told */
             200: {
                 headers: {
                     [name: string]: unknown;
