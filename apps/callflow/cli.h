@@ -92,6 +92,7 @@ int cli_nat(int argc, char **argv);
 int cli_trace(int argc, char **argv);
 int cli_usage(int argc, char **argv);
 int cli_drain(int argc, char **argv);
+int cli_load(int argc, char **argv);
 
 extern const struct cli_option cli_call_options[];
 extern const struct cli_option cli_join_options[];
@@ -99,5 +100,6 @@ extern const struct cli_option cli_listen_options[];
 extern const struct cli_option cli_token_options[];
 extern const struct cli_option cli_trace_options[];
 extern const struct cli_option cli_usage_options[];
+extern const struct cli_option cli_load_options[];
 
 #endif

@@ -21,6 +21,8 @@ const struct cli_command cli_commands[] = {
 		cli_trace_options, 1, 1, cli_trace},
 	{"usage", "", "relay use and call minutes: rows, or sums with --by", cli_usage_options, 0,
 		0, cli_usage},
+	{"load", "", "many members of group calls at once, for tests of capacity", cli_load_options,
+		0, 0, cli_load},
 	{"drain", "", "let the service take nothing new on and end after its last call", NULL, 0, 0,
 		cli_drain},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL},
