@@ -130,6 +130,8 @@ static void step(struct call *call, struct cf_wire_reader *r)
 	struct seat *seat = &call->seats[i];
 	const uint32_t speakers[] = {(x & 3) + 1u, (x >> 2 & 3) + 1u};
 
+	if (op & 8 && seat->track)
+		cf_forward_track_on(seat->track, x & 1);
 	switch (op & 7) {
 	case 0:
 		if (seat->member)
@@ -148,7 +150,10 @@ static void step(struct call *call, struct cf_wire_reader *r)
 		cf_forward_speaking(call->forward, speakers, 2);
 		break;
 	case 4:
-		say(call, i);
+		if (x & 1)
+			say(call, i);
+		else
+			cf_forward_flush(call->forward, call->now_us);
 		break;
 	case 5:
 		call->now_us += (uint64_t)x * x * 1000;

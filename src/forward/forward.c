@@ -17,6 +17,7 @@ int cf_forward_new(struct cf_forward **ret_forward, cf_forward_emit_fn *emit, vo
 		return CF_ENOMEM;
 	cf_list_init(&forward->members);
 	cf_list_init(&forward->tracks);
+	cf_list_init(&forward->pending);
 	forward->emit = emit;
 	forward->arg = arg;
 	*ret_forward = forward;
@@ -96,6 +97,13 @@ void cf_forward_speaking(struct cf_forward *forward, const uint32_t *sources, si
 		memcpy(forward->speakers, sources, n * sizeof(*sources));
 	forward->n_speakers = n;
 	forward->dirty = true;
+}
+
+void cf_forward_flush(struct cf_forward *forward, uint64_t now_us)
+{
+	while (!cf_list_empty(&forward->pending))
+		layer_flush(
+			CF_CONTAINER_OF(forward->pending.next, struct layer, pending_link), now_us);
 }
 
 /* ---- what comes back ---- */

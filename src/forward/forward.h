@@ -102,9 +102,14 @@ void cf_forward_want(struct cf_forward_slot *slot, uint32_t source, unsigned hei
  * behind them, as they came. */
 void cf_forward_speaking(struct cf_forward *forward, const uint32_t *sources, size_t n);
 
-/** A packet of the member, decrypted; its bytes may be changed. What has to follow at once is
- * emitted. 0; CF_ENOTFOUND: it is no track's (sound, say); else why it is not used. */
+/** A packet of the member, decrypted; its bytes may be changed. Who sees it gets it with the next
+ * cf_forward_flush(), or before. 0; CF_ENOTFOUND: it is no track's (sound, say); else why it is not
+ * used. */
 int cf_forward_put(struct cf_forward_member *member, uint8_t *p, size_t n, uint64_t now_us);
+
+/** Emits what was put since the last time, to one receiver after another: so a burst goes out as
+ * one train. Call it behind each batch of packets. */
+void cf_forward_flush(struct cf_forward *forward, uint64_t now_us);
 
 /** An item of a compound of the member. */
 void cf_forward_rtcp(

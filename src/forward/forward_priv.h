@@ -30,6 +30,8 @@
 /* Key frames are asked for at most so often, of one stream. */
 #define PLI_US (300 * CF_US_PER_MS)
 #define FEEDBACK_US (50 * CF_US_PER_MS)
+/* Packets of one stream that wait to be passed on together. */
+#define PENDING_MAX 32
 
 /* One size of a track: a stream of packets. */
 struct layer {
@@ -41,12 +43,15 @@ struct layer {
 	uint32_t rtx_ssrc; /* learned; 0 not known */
 	bool alive;        /* something has come */
 	bool key_wanted;
-	size_t rank;            /* among the track's, 0 the largest */
-	uint32_t width, height; /* of the pictures; 0 not known yet */
-	uint64_t pli_us;        /* when the last one was asked for, 0 never */
-	uint64_t last_us;       /* of the last packet */
-	struct cf_list shown;   /* slots that it goes to, shown_link */
-	struct cf_list awaited; /* slots that wait for its key frame, awaited_link */
+	size_t rank;                 /* among the track's, 0 the largest */
+	uint32_t width, height;      /* of the pictures; 0 not known yet */
+	uint64_t pli_us;             /* when the last one was asked for, 0 never */
+	uint64_t last_us;            /* of the last packet */
+	struct cf_list shown;        /* slots that it goes to, shown_link */
+	struct cf_list awaited;      /* slots that wait for its key frame, awaited_link */
+	struct cf_list pending_link; /* in the call's pending, while something is to be passed on */
+	size_t n_pending;
+	uint16_t pending[PENDING_MAX]; /* numbers; the packets are in the history */
 	enum cf_video_codec codec;
 	char rid[CF_FORWARD_RID_MAX + 1];
 };
@@ -123,7 +128,8 @@ struct cf_forward_member {
 
 struct cf_forward {
 	struct cf_list members;
-	struct cf_list tracks; /* of all, order_link */
+	struct cf_list tracks;  /* of all, order_link */
+	struct cf_list pending; /* struct layer, pending_link */
 	size_t n_members;
 	bool dirty; /* who is shown where has to be looked at */
 	cf_forward_emit_fn *emit;
@@ -153,6 +159,8 @@ static inline struct cf_forward_slot *slot_of(const struct cf_list *link)
 
 /* ---- track.c ---- */
 
+/** Passes on what waits for it. */
+void layer_flush(struct layer *layer, uint64_t now_us);
 /** A key frame of this stream is wanted. */
 void layer_want_key(struct layer *layer);
 uint32_t layer_bps(const struct layer *layer, uint64_t now_us);

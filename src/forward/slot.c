@@ -119,6 +119,8 @@ void slot_switch(struct cf_forward_slot *slot, const struct cf_rtp_packet *packe
 	struct vp8_ids ids;
 
 	await(slot, NULL);
+	if (slot_layer(slot))
+		layer_flush(slot_layer(slot), now_us);
 	epoch = show(slot, layer);
 	epoch->seq_add = (uint16_t)(epoch->first - packet->seq);
 	epoch->ts_add = next_ts(slot, now_us) - packet->ts;

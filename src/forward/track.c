@@ -36,6 +36,7 @@ static int layers_init(struct cf_forward_track *track, const struct cf_forward_t
 		layer->track = track;
 		layer->rank = i;
 		track->by_size[i] = layer;
+		cf_list_init(&layer->pending_link);
 		cf_list_init(&layer->shown);
 		cf_list_init(&layer->awaited);
 		if (opts->n_rids > 0)
@@ -105,6 +106,8 @@ struct cf_forward_track *cf_forward_track_remove(struct cf_forward_track *track)
 				slot_of(it)->track = NULL;
 		}
 	}
+	for (size_t i = 0; i < track->n_layers; i++)
+		cf_list_remove(&track->layers[i].pending_link);
 	track->member->n_tracks--;
 	track->member->forward->dirty = true;
 	cf_list_remove(&track->link);
@@ -203,8 +206,9 @@ static bool find(
 /* ---- in ---- */
 
 /* Numbers that begin anew are another stream's, for everybody who sees it. */
-static void begin(struct layer *layer, const struct cf_rtp_packet *packet)
+static void begin(struct layer *layer, const struct cf_rtp_packet *packet, uint64_t now_us)
 {
+	layer_flush(layer, now_us);
 	cf_rtp_source_init(&layer->source, packet->ssrc, CF_VIDEO_CLOCK);
 	memset(&layer->gaps, 0, sizeof(layer->gaps));
 	layer->alive = true;
@@ -219,22 +223,58 @@ static void begin(struct layer *layer, const struct cf_rtp_packet *packet)
 	}
 }
 
+void layer_flush(struct layer *layer, uint64_t now_us)
+{
+	struct cf_rtp_packet packets[PENDING_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < layer->n_pending; i++) {
+		struct cf_view kept;
+
+		if (cf_rtp_history_peek(layer->history, layer->pending[i], &kept) &&
+			cf_rtp_packet_parse(&packets[n], kept.p, kept.len) == 0)
+			n++;
+	}
+	layer->n_pending = 0;
+	cf_list_remove(&layer->pending_link);
+	CF_LIST_FOR(it, &layer->shown)
+	{
+		struct cf_forward_slot *slot =
+			CF_CONTAINER_OF(it, struct cf_forward_slot, shown_link);
+
+		for (size_t i = 0; i < n; i++)
+			slot_forward(slot, &packets[i], now_us);
+	}
+}
+
+/* A key frame begins: who waits for it sees this stream from here on. */
+static void key_begins(struct layer *layer, const struct cf_rtp_packet *packet,
+	const struct cf_payload_part *part, uint64_t now_us)
+{
+	layer->key_wanted = false;
+	layer->width = part->width ? part->width : layer->width;
+	layer->height = part->height ? part->height : layer->height;
+	if (!cf_list_empty(&layer->awaited))
+		layer_flush(layer, now_us);
+	CF_LIST_FOR_SAFE(it, &layer->awaited)
+	slot_switch(CF_CONTAINER_OF(it, struct cf_forward_slot, awaited_link), packet, now_us);
+}
+
 static void distribute(struct layer *layer, const struct cf_rtp_packet *packet, uint64_t now_us)
 {
 	struct cf_payload_part part = {0};
 
 	if (cf_payload_read(layer->codec, packet->payload, &part) < 0)
 		return;
-	if (part.begins && part.key) {
-		layer->key_wanted = false;
-		layer->width = part.width ? part.width : layer->width;
-		layer->height = part.height ? part.height : layer->height;
-		CF_LIST_FOR_SAFE(it, &layer->awaited)
-		slot_switch(
-			CF_CONTAINER_OF(it, struct cf_forward_slot, awaited_link), packet, now_us);
-	}
-	CF_LIST_FOR(it, &layer->shown)
-	slot_forward(CF_CONTAINER_OF(it, struct cf_forward_slot, shown_link), packet, now_us);
+	if (part.begins && part.key)
+		key_begins(layer, packet, &part, now_us);
+	if (cf_list_empty(&layer->shown))
+		return;
+	if (layer->n_pending == PENDING_MAX)
+		layer_flush(layer, now_us);
+	if (layer->n_pending == 0)
+		cf_list_push(&layer->track->member->forward->pending, &layer->pending_link);
+	layer->pending[layer->n_pending++] = packet->seq;
 }
 
 /* A repetition becomes what it repeats. False: it repeats nothing that is known. */
@@ -278,7 +318,7 @@ int cf_forward_put(struct cf_forward_member *member, uint8_t *p, size_t n, uint6
 		return CF_EBADMSG;
 	if (!found.rtx) {
 		if (!layer->alive || layer->source.ssrc != packet.ssrc)
-			begin(layer, &packet);
+			begin(layer, &packet, now_us);
 		cf_rtp_source_update(
 			&layer->source, packet.seq, packet.ts, packet.payload.len, now_us);
 		layer->codec = found.format->codec;

@@ -51,6 +51,7 @@ void group_release(struct group *group)
 	if (!cf_list_empty(&group->members))
 		return;
 	cf_timer_stop(&group->timer);
+	cf_list_remove(&group->flush_link);
 	cf_map_remove(&group->hall->groups, &group->node);
 	cf_mix_free(group->mix);
 	cf_forward_free(group->forward);

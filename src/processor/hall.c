@@ -295,6 +295,12 @@ static void on_datagrams(
 		if (member)
 			member_input(member, host, &packet->src, packet->p, packet->len);
 	}
+	while (!cf_list_empty(&hall->flush)) {
+		struct group *group = CF_CONTAINER_OF(hall->flush.next, struct group, flush_link);
+
+		cf_list_remove(&group->flush_link);
+		cf_forward_flush(group->forward, cf_loop_now_us(hall->loop));
+	}
 }
 
 /* ---- opening and closing, on the worker ---- */
@@ -375,6 +381,7 @@ int cf_processor_hall_new(
 	hall->options = *options;
 	hall->loop = options->loop;
 	hall->seed = cf_rand_u64();
+	cf_list_init(&hall->flush);
 	cf_map_init(&hall->groups);
 	cf_map_init(&hall->members);
 	cf_map_init(&hall->names);

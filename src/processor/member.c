@@ -168,6 +168,8 @@ static void on_rtp(struct member *member, uint8_t *p, size_t n)
 		return;
 	if (cf_forward_put(member->forward, p, (size_t)len, now_of(member)) == CF_ENOTFOUND)
 		cf_mix_put(member->mix, &packet, now_of(member));
+	else if (!member->group->flush_link.next)
+		cf_list_push(&member->hall->flush, &member->group->flush_link);
 }
 
 static void on_rtcp(struct member *member, uint8_t *p, size_t n)

@@ -43,6 +43,7 @@ struct cf_processor_hall {
 	struct cf_map names;           /* struct name, by ICE user name */
 	struct cf_map sources;         /* struct source, by address */
 	uint64_t seed;
+	struct cf_list flush;  /* groups with packets to pass on, flush_link */
 	struct cf_timer watch; /* of the load, while there are members */
 	uint64_t watched_us, idle_us;
 	_Atomic unsigned load; /* percent */
@@ -59,6 +60,7 @@ struct group {
 	uint32_t speakers[SPEAKERS_MAX]; /* who spoke last stands first */
 	size_t n_speakers;
 	struct cf_list members; /* struct member, link */
+	struct cf_list flush_link;
 	size_t n_connected;
 	uint64_t frame;
 	uint64_t due_us; /* of the next frame */

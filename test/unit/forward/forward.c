@@ -92,6 +92,14 @@ static void emit(void *owner, uint8_t *packet, size_t n, size_t cap, void *arg)
 	memcpy(s->p, packet, s->n);
 }
 
+static int put(struct cf_forward_member *member, uint8_t *p, size_t n, uint64_t at_us)
+{
+	int err = cf_forward_put(member, p, n, at_us);
+
+	cf_forward_flush(forward, at_us);
+	return err;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -220,7 +228,7 @@ static void send_frame(struct stream *s, bool key)
 	for (int i = 0; i < 3; i++) {
 		size_t n = packet_of(s, p, i == 0, key, i == 2);
 
-		assert_int_equal(cf_forward_put(s->member, p, n, now_us), 0);
+		assert_int_equal(put(s->member, p, n, now_us), 0);
 	}
 	next_frame(s);
 }
@@ -348,6 +356,49 @@ static void one_to_two(void **state)
 	assert_int_equal(n_seen, 15);
 }
 
+/* What comes together goes out receiver by receiver, in order; a change of what is shown in between
+ * loses nothing. */
+static void bursts(void **state)
+{
+	struct cf_forward_member *a = member_new(1), *b = member_new(2), *c = member_new(3);
+	struct stream s = stream_of(a, 1);
+	uint8_t p[1400];
+	size_t n;
+
+	(void)state;
+	camera(a, 111);
+	slot_new(b, 500);
+	slot_new(c, 600);
+	send_frame(&s, true);
+	pass(20 * MS);
+	send_frame(&s, true);
+	n_seen = 0;
+	for (int i = 0; i < 40; i++) { /* more than wait at most */
+		n = packet_of(&s, p, i == 0, false, i == 39);
+		assert_int_equal(cf_forward_put(a, p, n, now_us), 0);
+	}
+	assert_int_equal(n_seen, 64);
+	next_frame(&s);
+	n = packet_of(&s, p, true, true, true);
+	assert_int_equal(cf_forward_put(a, p, n, now_us), 0);
+	cf_forward_flush(forward, now_us);
+	assert_int_equal(n_seen, 82);
+	for (size_t i = 1; i < 32; i++) {
+		assert_ptr_equal(seen[i].owner, seen[0].owner);
+		assert_int_equal(seen[i].seq, (uint16_t)(seen[i - 1].seq + 1));
+	}
+	assert_ptr_not_equal(seen[32].owner, seen[0].owner);
+	cf_forward_flush(forward, now_us);
+	assert_int_equal(n_seen, 82);
+	/* Who leaves takes along what waits. */
+	next_frame(&s);
+	n = packet_of(&s, p, true, false, true);
+	assert_int_equal(cf_forward_put(a, p, n, now_us), 0);
+	cf_forward_remove(a);
+	cf_forward_flush(forward, now_us);
+	assert_int_equal(n_seen, 82);
+}
+
 /* Numbers, times and ids go on over a change of who is shown. */
 static void speakers_change(void **state)
 {
@@ -461,10 +512,10 @@ static void repaired_upstream(void **state)
 	send_frame(&s, true);
 	assert_int_equal(n_seen, 3);
 	n = packet_of(&s, p, true, false, false);
-	assert_int_equal(cf_forward_put(a, p, n, now_us), 0);
+	assert_int_equal(put(a, p, n, now_us), 0);
 	n_lost = packet_of(&s, lost, false, false, false);
 	n = packet_of(&s, p, false, false, true);
-	assert_int_equal(cf_forward_put(a, p, n, now_us), 0);
+	assert_int_equal(put(a, p, n, now_us), 0);
 	assert_int_equal(n_seen, 5);
 	assert_int_equal(seen[4].seq, seen[3].seq + 2); /* the hole is passed on */
 	assert_int_equal(told(a).n_nacks, 0);           /* it may only be late */
@@ -478,11 +529,11 @@ static void repaired_upstream(void **state)
 	assert_int_equal(told(a).n_nacks, 1);
 	len = cf_rtx_wrap(again, sizeof(again), cf_view_of(lost, n_lost), VP8_RTX, 9999, 1);
 	assert_true(len > 0);
-	assert_int_equal(cf_forward_put(a, again, (size_t)len, now_us), 0);
+	assert_int_equal(put(a, again, (size_t)len, now_us), 0);
 	assert_int_equal(n_seen, 6);
 	assert_int_equal(seen[5].seq, seen[3].seq + 1);
 	assert_int_equal(seen[5].pt, OUT_VP8);
-	assert_int_equal(cf_forward_put(a, lost, n_lost, now_us), CF_EEXIST);
+	assert_int_equal(put(a, lost, n_lost, now_us), CF_EEXIST);
 	now_us += 100 * MS;
 	assert_int_equal(told(a).n_nacks, 0);
 	/* What never comes is given up, and a key frame asked for. */
@@ -786,20 +837,20 @@ static void strange_packets(void **state)
 	assert_int_equal(n_seen, 3);
 	other.pt = 50;
 	n = packet_of(&other, p, true, true, true);
-	assert_int_equal(cf_forward_put(a, p, n, now_us), CF_ENOTFOUND);
+	assert_int_equal(put(a, p, n, now_us), CF_ENOTFOUND);
 	other.pt = VP8_PT;
 	other.mid = "nobody";
 	n = packet_of(&other, p, true, true, true);
-	assert_int_equal(cf_forward_put(a, p, n, now_us), CF_ENOTFOUND);
-	assert_int_equal(cf_forward_put(a, p, CF_FORWARD_PACKET_MAX + 1, now_us), CF_ELIMIT);
-	assert_int_equal(cf_forward_put(a, p, 5, now_us), CF_EBADMSG);
-	assert_int_equal(cf_forward_put(b, p, n, now_us), CF_ENOTFOUND);
+	assert_int_equal(put(a, p, n, now_us), CF_ENOTFOUND);
+	assert_int_equal(put(a, p, CF_FORWARD_PACKET_MAX + 1, now_us), CF_ELIMIT);
+	assert_int_equal(put(a, p, 5, now_us), CF_EBADMSG);
+	assert_int_equal(put(b, p, n, now_us), CF_ENOTFOUND);
 	/* A repetition of nothing. */
 	other.pt = VP8_RTX;
 	other.mid = "v";
 	other.size = 1;
 	n = packet_of(&other, p, true, true, true);
-	assert_int_equal(cf_forward_put(a, p, n, now_us), CF_EBADMSG);
+	assert_int_equal(put(a, p, n, now_us), CF_EBADMSG);
 	assert_int_equal(n_seen, 3);
 	/* Another source takes the stream's place: who looks gets it from its key frame on. */
 	other.pt = VP8_PT;
@@ -813,7 +864,7 @@ static void strange_packets(void **state)
 	for (uint32_t i = 0; i < 1000; i++) {
 		other.ssrc = 5000 + i;
 		n = packet_of(&other, p, true, i % 2, true);
-		(void)cf_forward_put(a, p, n, now_us);
+		(void)put(a, p, n, now_us);
 	}
 }
 
@@ -884,6 +935,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_to_two, setup, teardown),
+		cmocka_unit_test_setup_teardown(bursts, setup, teardown),
 		cmocka_unit_test_setup_teardown(speakers_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(asked_for_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(repaired_upstream, setup, teardown),
