@@ -32,11 +32,12 @@ def alone():
 
 class Server:
     """A program with a folder of its own; what it has used."""
+    output = None  # into the log
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="callflow-bench-")
         with open(os.path.join(self.folder, "log"), "wb") as log:
-            self.process = subprocess.Popen(self.command(), cwd=self.folder, stdout=log if os.environ.get('DBG') and type(self) is Janus else subprocess.PIPE, stderr=log)
+            self.process = subprocess.Popen(self.command(), cwd=self.folder, stdout=self.output or log, stderr=log)
         try:
             self.wait()
         except BaseException:
@@ -49,7 +50,6 @@ class Server:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
-        os.environ.get('DBG') and shutil.copy(os.path.join(self.folder, 'log'), '/work/tmp/srv.log')
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def cpu_s(self):
@@ -63,6 +63,8 @@ class Server:
 
 
 class Callflow(Server):
+    output = subprocess.PIPE
+
     def command(self):
         return [part.BUILD / "callflowd", "--dev", "--state", self.folder, "--json", "--set", "workers=1", "--set", "listen.https=127.0.0.1:8443"]
 
@@ -90,7 +92,7 @@ class Janus(Server):
         files = {
             "janus.jcfg": f'general: {{ configs_folder = "{self.folder}"\n plugins_folder = "{self.folder}/plugins"\n transports_folder = '
                           f'"{self.folder}/transports"\n events_folder = "{self.folder}"\n loggers_folder = "{self.folder}"\n session_timeout = 0\n'
-                          'debug_level = 5 }\nmedia: { rtp_port_range = "20000-40000" }\nnat: { }\n',
+                          'debug_level = 2 }\nmedia: { rtp_port_range = "20000-40000" }\nnat: { }\n',
             "janus.transport.pfunix.jcfg": f'general: {{ enabled = true\n json = "compact"\n path = "{self.socket}" }}\nadmin: {{ admin_enabled = false }}\n',
             "janus.plugin.audiobridge.jcfg": 'room-1234: { description = "bench"\n sampling_rate = 48000\n record = false }\n',
             "janus.plugin.videoroom.jcfg": 'room-1234: { description = "bench"\n publishers = 6\n bitrate = 4000000\n fir_freq = 0\n videocodec = "vp8"\n'
@@ -125,7 +127,7 @@ def measure(make, kind, members, talkers, calls=1):
         before = server.resident()
         command = [str(word) for word in server.load(kind, members, talkers, SECONDS + 3, calls)]
         told = None
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None if os.environ.get("DBG") else subprocess.DEVNULL, text=True) as load:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as load:
             for line in load.stdout:
                 event = json.loads(line)
                 if server.came.items() <= event.items():

@@ -16,8 +16,8 @@
 #include "rtp/stats.h"
 #include "rtp/twcc.h"
 
-/* Packets of a stream kept for those who ask again: a second of a large one. */
-#define HISTORY_SLOTS 512
+/* Packets of a stream kept for those who ask again: a second of one at 2 Mbit/s. */
+#define HISTORY_SLOTS 256
 /* What a path carries besides the RTP packet: SRTP's tag, UDP and IP. */
 #define OVERHEAD 50
 /* Changes of what is in a slot that its numbers can be traced back over. */

@@ -166,7 +166,8 @@ static void on_rtp(struct member *member, uint8_t *p, size_t n)
 
 	if (len < 0 || cf_rtp_packet_parse(&packet, p, (size_t)len) < 0)
 		return;
-	if (cf_forward_put(member->forward, p, (size_t)len, now_of(member)) == CF_ENOTFOUND)
+	if (!member->forward ||
+		cf_forward_put(member->forward, p, (size_t)len, now_of(member)) == CF_ENOTFOUND)
 		cf_mix_put(member->mix, &packet, now_of(member));
 	else if (!member->group->flush_link.next)
 		cf_list_push(&member->hall->flush, &member->group->flush_link);
@@ -188,7 +189,8 @@ static void on_rtcp(struct member *member, uint8_t *p, size_t n)
 			cf_mix_sr(member->mix, item.ssrc, &item.info, now_us);
 		for (size_t i = 0; cf_rtcp_item_block(&item, i, &block); i++)
 			cf_mix_report(member->mix, &block, now_us);
-		cf_forward_rtcp(member->forward, &item, now_us);
+		if (member->forward)
+			cf_forward_rtcp(member->forward, &item, now_us);
 	}
 }
 
@@ -262,7 +264,8 @@ void member_report(struct member *member)
 	cf_rtp_sender_write_report(
 		cf_mix_member_rtp(member->mix), has ? &block : NULL, member->cname, now_us, &w);
 	send_rtcp(member, packet, &w);
-	report_video(member, now_us);
+	if (member->forward)
+		report_video(member, now_us);
 }
 
 void member_feedback(struct member *member)
@@ -271,7 +274,7 @@ void member_feedback(struct member *member)
 	uint8_t packet[PACKET_MAX];
 	struct cf_wire_writer w;
 
-	if (!cf_forward_feedback_due(member->forward, now_us))
+	if (!member->forward || !cf_forward_feedback_due(member->forward, now_us))
 		return;
 	cf_wire_writer_init(&w, packet, sizeof(packet) - CF_SRTP_MAX_OVERHEAD);
 	cf_rtcp_write_rr(&w, member->ssrc, NULL, 0);
@@ -373,6 +376,9 @@ static int make_mix(struct member *member)
 	copy_text(mid, sizeof(mid), agreed->remote->mid);
 	opts.mid = mid;
 	opts.source = member->source;
+	/* A little above half a second; a packet of 120 ms at 50 kbit/s, of 20 ms at 300. */
+	opts.jitter.slots = 32;
+	opts.jitter.max_payload = 768;
 	opts.ssrc = member->ssrc;
 	opts.seq_seed = (uint16_t)cf_rand_u32();
 	opts.ts_seed = cf_rand_u32();
@@ -423,8 +429,7 @@ void member_join(struct group *group, const char *leg_id, uint32_t source, const
 		return; /* the device finds that it gets no answer */
 	member->source = source;
 	err = make_agent(member);
-	if (err == 0)
-		err = video_join(member);
+	video_init(member);
 	if (err == 0)
 		err = take_offer(member, sdp);
 	if (err == 0)

@@ -96,7 +96,7 @@ struct member {
 	struct group *group;
 	struct cf_processor_hall *hall;
 	struct cf_mix_member *mix;
-	struct cf_forward_member *forward;
+	struct cf_forward_member *forward;           /* NULL: it has no pictures */
 	struct video_line videos[CF_SDP_VIDEOS_MAX]; /* in the order of the offer */
 	struct cf_ice_agent *ice;
 	struct cf_dtls *dtls;
@@ -163,8 +163,8 @@ void member_feedback(struct member *member);
 
 /* ---- video.c ---- */
 
-/** A place among those who see each other; 0 or CF_ENOMEM. */
-int video_join(struct member *member);
+/** Names for its pictures. */
+void video_init(struct member *member);
 void video_leave(struct member *member);
 /** What the last answer says about video comes into force. */
 void video_agree(struct member *member);

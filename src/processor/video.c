@@ -6,13 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-int video_join(struct member *member)
+void video_init(struct member *member)
 {
 	for (size_t i = 0; i < CF_SDP_VIDEOS_MAX; i++) {
 		member->videos[i].ssrc = cf_rand_u32() | 1;
 		member->videos[i].rtx_ssrc = cf_rand_u32() | 1;
 	}
-	return cf_forward_add(member->group->forward, 0, member, &member->forward);
 }
 
 void video_leave(struct member *member)
@@ -113,6 +112,10 @@ void video_agree(struct member *member)
 
 	if (!member->recv)
 		return; /* when there are keys */
+	/* Who neither sends nor sees pictures costs nothing here; without memory none are seen. */
+	if (!member->forward && (agreed->n_videos == 0 || cf_forward_add(member->group->forward, 0,
+								  member, &member->forward) < 0))
+		return;
 	for (size_t i = 0; i < CF_SDP_VIDEOS_MAX; i++) {
 		struct video_line *line = &member->videos[i];
 
