@@ -357,6 +357,7 @@ struct cf_api *cf_api_free(struct cf_api *api)
 			break;
 	cf_call_domain_free(api->domain);
 	cf_api_users_done(api);
+	cf_api_forget_text(api);
 	cf_timer_stop(&api->deadline);
 	cf_timer_stop(&api->heartbeat);
 	cf_timer_stop(&api->prune);

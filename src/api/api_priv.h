@@ -59,12 +59,15 @@ struct cf_api_user {
 };
 
 /* An event kept for a device until it has surely arrived. */
+struct cf_api_text;
+
 struct cf_api_event {
 	struct cf_list link;
 	uint64_t seq;
 	uint64_t batch; /* with which it is stored; 0: it is */
 	size_t size;
-	char *data;
+	struct cf_api_text *text;
+	const char *data; /* of text */
 	char type[24];
 };
 
@@ -149,9 +152,10 @@ struct cf_api {
 	uint64_t n_requests, n_refused, n_events;
 	struct cf_api_metrics metrics;
 	size_t n_streams;
-	size_t n_relays;    /* allocations with an open row */
-	uint64_t marked_us; /* when the store last heard that we live */
-	size_t n_batches;   /* not yet committed */
+	struct cf_api_text *last_text; /* of the event told last: others are told the same */
+	size_t n_relays;               /* allocations with an open row */
+	uint64_t marked_us;            /* when the store last heard that we live */
+	size_t n_batches;              /* not yet committed */
 	bool draining;
 	bool restored;
 	bool freeing;
@@ -273,6 +277,8 @@ void cf_api_device_restore_event(
 	struct cf_api_device *device, uint64_t seq, const char *type, const char *data);
 /** Sends events that are stored by now: what nobody can take back. */
 void cf_api_devices_send(struct cf_api *api);
+/** Forgets what the last event said. */
+void cf_api_forget_text(struct cf_api *api);
 /** Puts an event behind the others; it goes on the stream when it is stored. Takes data. */
 void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *data);
 

@@ -12,12 +12,57 @@
 
 /* ---- the events kept ---- */
 
+/* What an event says. In a group many devices are told the same: it is kept once. */
+struct cf_api_text {
+	size_t refs;
+	size_t len;
+	char bytes[];
+};
+
+static struct cf_api_text *text_unref(struct cf_api_text *text)
+{
+	if (text && --text->refs == 0)
+		cf_free(text);
+	return NULL;
+}
+
+static struct cf_api_text *text_new(const char *bytes, size_t len)
+{
+	struct cf_api_text *text = cf_alloc(sizeof(*text) + len + 1);
+
+	if (!text)
+		return NULL;
+	text->refs = 1;
+	text->len = len;
+	memcpy(text->bytes, bytes, len + 1);
+	return text;
+}
+
+/* The text of before, where it is the same. */
+static struct cf_api_text *text_share(struct cf_api *api, const char *bytes, size_t len)
+{
+	struct cf_api_text *last = api->last_text;
+
+	if (!last || last->len != len || memcmp(last->bytes, bytes, len) != 0) {
+		text_unref(last);
+		api->last_text = last = text_new(bytes, len);
+	}
+	if (last)
+		last->refs++;
+	return last;
+}
+
+void cf_api_forget_text(struct cf_api *api)
+{
+	api->last_text = text_unref(api->last_text);
+}
+
 static void event_free(struct cf_api_device *device, struct cf_api_event *event)
 {
 	cf_list_remove(&event->link);
 	device->n_events--;
 	device->bytes -= event->size;
-	cf_free(event->data);
+	text_unref(event->text);
 	cf_free(event);
 }
 
@@ -176,16 +221,20 @@ void cf_api_devices_send(struct cf_api *api)
 	}
 }
 
-static struct cf_api_event *event_new(uint64_t seq, const char *type, const json_t *data)
+static struct cf_api_event *event_new(
+	struct cf_api *api, uint64_t seq, const char *type, const json_t *data)
 {
 	struct cf_api_event *event = cf_alloc(sizeof(*event));
+	size_t len = 0;
+	char *bytes = event && data ? cf_json_text(data, &len) : NULL;
 
-	if (!event)
-		return NULL;
-	event->data = data ? cf_json_text(data, &event->size) : NULL;
-	if (!event->data)
+	if (bytes)
+		event->text = text_share(api, bytes, len);
+	cf_free(bytes);
+	if (!event || !event->text)
 		return cf_free(event);
-	event->size += sizeof(*event);
+	event->data = event->text->bytes;
+	event->size = sizeof(*event) + len;
 	event->seq = seq;
 	snprintf(event->type, sizeof(event->type), "%s", type);
 	return event;
@@ -197,12 +246,13 @@ void cf_api_device_restore_event(
 	struct cf_api_event *event = cf_alloc(sizeof(*event));
 
 	if (event)
-		event->data = cf_strdup(data);
-	if (!event || !event->data) {
+		event->text = text_new(data, strlen(data));
+	if (!event || !event->text) {
 		device->lost_seq = seq;
 		cf_free(event);
 		return;
 	}
+	event->data = event->text->bytes;
 	event->seq = seq;
 	event->size = sizeof(*event) + strlen(data);
 	snprintf(event->type, sizeof(event->type), "%s", type);
@@ -219,7 +269,7 @@ void cf_api_device_restore_event(
 void cf_api_device_push(struct cf_api_device *device, const char *type, json_t *data)
 {
 	struct cf_api *api = device->api;
-	struct cf_api_event *event = event_new(device->next_seq, type, data);
+	struct cf_api_event *event = event_new(api, device->next_seq, type, data);
 
 	cf_json_free(data);
 	if (!event) {
