@@ -160,8 +160,8 @@ static bool take_protocol(struct cf_view *rest, struct cf_view *transport)
 		part[i] = cf_sip_take_token(rest);
 	}
 	*transport = part[2];
-	return cf_view_is_nocase(part[0], "SIP") && cf_view_is(part[1], "2.0") && part[2].len &&
-	       rest->len && cf_sip_is_blank(rest->p[0]);
+	return part[0].len && part[1].len && part[2].len && rest->len &&
+	       cf_sip_is_blank(rest->p[0]);
 }
 
 static int via_params(struct cf_sip_via *via)

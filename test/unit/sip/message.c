@@ -116,7 +116,7 @@ static void faults(void **state)
 		{OPTIONS "Subject: a\r\n folded\r\n\r\n", 0},
 		{OPTIONS "Via: SIP/2.0/UDP a,, SIP/2.0/UDP b\r\n\r\n", 400},
 		{OPTIONS "Via: SIP/2.0/UDP a b\r\n\r\n", 400},
-		{OPTIONS "Via: SIP/1.0/UDP a\r\n\r\n", 400},
+		{OPTIONS "Via: SIP/1.0 UDP a\r\n\r\n", 400},
 		{"OPTIONS sip:b@b SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n", -1}, /* nowhere to answer */
 	};
 
