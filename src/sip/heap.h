@@ -14,7 +14,8 @@
 
 struct cf_sip_timer {
 	uint64_t at_us;
-	size_t place; /* in the heap, from 1; 0: not set */
+	size_t place;   /* in the heap, from 1; 0: not set */
+	unsigned owner; /* the owner's kind, for heaps with several */
 };
 
 struct cf_sip_heap {

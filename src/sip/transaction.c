@@ -305,6 +305,11 @@ void cf_sip_txn_detach(struct cf_sip_txn *txn)
 	txn->user = NULL;
 }
 
+bool cf_sip_txn_is_server(const struct cf_sip_txn *txn)
+{
+	return txn->kind == CF_SIP_TXN_SERVER;
+}
+
 void *cf_sip_txn_user(const struct cf_sip_txn *txn)
 {
 	return txn->user;

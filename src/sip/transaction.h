@@ -112,9 +112,15 @@ CF_MUST_CHECK int cf_sip_txns_client(struct cf_sip_txns *txns, const struct cf_s
  */
 void cf_sip_txn_cancel(struct cf_sip_txn *txn, uint64_t now_us);
 
+/** A server transaction that gets no answer: it takes its requests in silence for a while, and ends
+ * (RFC 4320 section 4.2). No more events of it. */
+void cf_sip_txn_abandon(struct cf_sip_txn *txn, uint64_t now_us);
+
 /** The caller is not interested any more: no more events of it. It goes on by itself. */
 void cf_sip_txn_detach(struct cf_sip_txn *txn);
 
+/** Whether it is a server transaction. */
+bool cf_sip_txn_is_server(const struct cf_sip_txn *txn);
 void *cf_sip_txn_user(const struct cf_sip_txn *txn);
 const struct cf_sip_path *cf_sip_txn_path(const struct cf_sip_txn *txn);
 

@@ -66,6 +66,17 @@ int cf_sip_txn_respond(
 	return sent ? sent : err;
 }
 
+void cf_sip_txn_abandon(struct cf_sip_txn *txn, uint64_t now_us)
+{
+	cf_sip_txn_detach(txn);
+	if (txn->state != CF_SIP_PROCEEDING)
+		return;
+	(void)!cf_sip_txn_keep(txn, cf_view_of(NULL, 0));
+	txn->state = CF_SIP_CONFIRMED;
+	txn->end_us = now_us + 64 * (uint64_t)txn->table->opts.t1_us;
+	cf_sip_txn_arm(txn);
+}
+
 void cf_sip_server_input(struct cf_sip_txn *txn, const struct cf_sip_msg *msg, uint64_t now_us)
 {
 	if (msg->method != CF_SIP_ACK) {
