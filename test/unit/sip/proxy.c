@@ -202,7 +202,12 @@ static void answer(struct rig *rig, size_t i, unsigned status, const char *more)
 	cf_sip_write_begin(&w, &out);
 	cf_sip_write_answer(&w, &msg, status, cf_view_str(cf_sip_reason(status)),
 		cf_view_str("callee"), cf_view_of(NULL, 0));
-	assert_int_equal(w.err, 0);
+	if (w.err) { /* the far side has no memory either */
+		assert_int_equal(w.err, CF_ENOMEM);
+		cf_buf_done(&out);
+		free(copy);
+		return;
+	}
 	snprintf(text, sizeof(text), "%.*s%s\r\n", (int)out.len, (char *)out.p, more);
 	cf_buf_done(&out);
 	input(rig, text, cf_addr_text(&nowhere, from));
@@ -251,7 +256,7 @@ static void forwards(void **state)
 	request_with(
 		&rig, "ACK", "sip:b@device", "z9hG4bKack", "Route: <sip:p.example:5060;lr>\r\n");
 	assert_sent(&rig, 5, "ACK sip:b@device SIP/2.0\r\n");
-	assert_lacks(&rig, 5, "Route:");
+	assert_lacks(&rig, 5, "\r\nRoute:");
 	assert_true(rig.routing.came_routed && !rig.routing.routed);
 	assert_int_equal(rig.gone, 1);
 	run(&rig, 40);
@@ -684,12 +689,13 @@ static void limits(void **state)
 	rig.n_targets = 0;
 	answer(&rig, 0, 200, "");
 	invite(&rig);
+	rig.targets[0].n_paths = CF_SIP_PATHS_MAX + 1;
+	assert_int_equal(cf_sip_ctx_fork(rig.ctx, rig.targets, 1, rig.now), CF_EINVAL);
+	rig.targets[0].n_paths = 1;
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(cf_sip_ctx_fork(rig.ctx, rig.targets, 4, rig.now), 0);
 	assert_int_equal(cf_sip_ctx_fork(rig.ctx, rig.targets, 1, rig.now), CF_ELIMIT);
 	assert_int_equal(cf_sip_ctx_fork(rig.ctx, rig.targets, 0, rig.now), CF_EINVAL);
-	rig.targets[0].n_paths = CF_SIP_PATHS_MAX + 1;
-	assert_int_equal(cf_sip_ctx_fork(rig.ctx, rig.targets, 1, rig.now), CF_EINVAL);
 	rig_done(&rig);
 }
 
