@@ -112,7 +112,8 @@ static void faults(void **state)
 		{OPTIONS "Route: <sip:a@b>, <sip:c;lr>\r\n\r\n", 0},
 		{OPTIONS "No colon\r\n\r\n", 400}, {OPTIONS "X: a\nInjected: b\r\n\r\n", 400},
 		{OPTIONS "X: a\rb\r\n\r\n", 400}, {OPTIONS "X: \x01\r\n\r\n", 400},
-		{OPTIONS "X: \"\\\x01\"\r\n\r\n", 0}, {OPTIONS " X: folded\r\n\r\n", 400}, /* "1 OPTIONS X: folded" */
+		{OPTIONS "X: \"\\\x01\"\r\n\r\n", 0},
+		{OPTIONS " X: folded\r\n\r\n", 400}, /* "1 OPTIONS X: folded" */
 		{OPTIONS "Subject: a\r\n folded\r\n\r\n", 0},
 		{OPTIONS "Via: SIP/2.0/UDP a,, SIP/2.0/UDP b\r\n\r\n", 400},
 		{OPTIONS "Via: SIP/2.0/UDP a b\r\n\r\n", 400},
