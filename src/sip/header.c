@@ -260,9 +260,17 @@ static int params_check(struct cf_view params)
 	size_t n = 0;
 	int more;
 
-	while ((more = cf_sip_param_next(&params, &param)) > 0)
+	while ((more = cf_sip_param_next(&params, &param)) > 0) {
+		struct cf_view rest = params;
+		struct cf_sip_param other;
+
 		if (++n > CF_SIP_PARAMS_MAX || !cf_sip_all(param.name, CF_SIP_C_TOKEN))
 			return CF_EBADMSG;
+		/* RFC 3261 section 7.3.1: each once. Two tags would be read in two ways. */
+		while (cf_sip_param_next(&rest, &other) > 0)
+			if (cf_sip_eq_nocase(param.name, other.name))
+				return CF_EBADMSG;
+	}
 	return more;
 }
 

@@ -303,6 +303,9 @@ void cf_sip_txn_detach(struct cf_sip_txn *txn)
 {
 	txn->attached = false;
 	txn->user = NULL;
+	/* An INVITE that nobody waits for is not to ring without end. */
+	if (txn->kind == CF_SIP_TXN_CLIENT && txn->invite && txn->state == CF_SIP_CALLING)
+		txn->cancel = true;
 }
 
 bool cf_sip_txn_is_server(const struct cf_sip_txn *txn)

@@ -116,7 +116,9 @@ void cf_sip_txn_cancel(struct cf_sip_txn *txn, uint64_t now_us);
  * (RFC 4320 section 4.2). No more events of it. */
 void cf_sip_txn_abandon(struct cf_sip_txn *txn, uint64_t now_us);
 
-/** The caller is not interested any more: no more events of it. It goes on by itself. */
+/** The caller is not interested any more: no more events of it. It goes on by itself; an INVITE
+ * that has had no response yet is cancelled with its first one. One that rings is to be cancelled
+ * before. */
 void cf_sip_txn_detach(struct cf_sip_txn *txn);
 
 /** Whether it is a server transaction. */

@@ -7,6 +7,47 @@
 
 #include <string.h>
 
+/* The next character and whether it is to be kept escaped: RFC 3261 section 19.1.4: what is not
+ * reserved is the same with and without an escape. */
+static int next_char(struct cf_view *rest)
+{
+	uint8_t c = rest->p[0], byte;
+
+	if (c != '%' || rest->len < 3 ||
+		cf_hex_decode(&byte, 1, (const char *)rest->p + 1, 2) < 0) {
+		*rest = cf_sip_from(*rest, 1);
+		return c;
+	}
+	*rest = cf_sip_from(*rest, 3);
+	return cf_sip_classes[byte] & CF_SIP_C_UNRESERVED ? byte : byte | 256;
+}
+
+static bool eq_escaped(struct cf_view a, struct cf_view b, bool nocase)
+{
+	while (a.len && b.len) {
+		int x = next_char(&a), y = next_char(&b);
+
+		if (nocase && x < 256 && y < 256) {
+			x = cf_sip_lower((uint8_t)x);
+			y = cf_sip_lower((uint8_t)y);
+		}
+		if (x != y)
+			return false;
+	}
+	return a.len == b.len;
+}
+
+/* RFC 3261 section 19.1.1: no parameter stands twice. */
+static bool named_again(struct cf_view params, struct cf_view name)
+{
+	struct cf_sip_param param;
+
+	while (cf_sip_param_next(&params, &param) > 0)
+		if (eq_escaped(param.name, name, true))
+			return true;
+	return false;
+}
+
 static bool params_ok(struct cf_view params)
 {
 	struct cf_sip_param param;
@@ -19,7 +60,8 @@ static bool params_ok(struct cf_view params)
 	while ((more = cf_sip_param_next(&params, &param)) > 0) {
 		/* Here a value is no quoted string. */
 		if (++n > CF_SIP_PARAMS_MAX || !cf_sip_all_escaped(param.name, CF_SIP_C_PARAM) ||
-			!cf_sip_all_escaped(param.value, CF_SIP_C_PARAM))
+			!cf_sip_all_escaped(param.value, CF_SIP_C_PARAM) ||
+			named_again(params, param.name))
 			return false;
 	}
 	return more == 0;
@@ -167,36 +209,6 @@ int cf_sip_uri_parse(struct cf_sip_uri *ret_uri, struct cf_view text)
 bool cf_sip_uri_param(const struct cf_sip_uri *uri, const char *name, struct cf_view *ret_value)
 {
 	return cf_sip_param_find(uri->params, name, ret_value);
-}
-
-/* The next character and whether it is to be kept escaped: RFC 3261 section 19.1.4: what is not
- * reserved is the same with and without an escape. */
-static int next_char(struct cf_view *rest)
-{
-	uint8_t c = rest->p[0], byte;
-
-	if (c != '%' || rest->len < 3 ||
-		cf_hex_decode(&byte, 1, (const char *)rest->p + 1, 2) < 0) {
-		*rest = cf_sip_from(*rest, 1);
-		return c;
-	}
-	*rest = cf_sip_from(*rest, 3);
-	return cf_sip_classes[byte] & CF_SIP_C_UNRESERVED ? byte : byte | 256;
-}
-
-static bool eq_escaped(struct cf_view a, struct cf_view b, bool nocase)
-{
-	while (a.len && b.len) {
-		int x = next_char(&a), y = next_char(&b);
-
-		if (nocase && x < 256 && y < 256) {
-			x = cf_sip_lower((uint8_t)x);
-			y = cf_sip_lower((uint8_t)y);
-		}
-		if (x != y)
-			return false;
-	}
-	return a.len == b.len;
 }
 
 static bool find_escaped(struct cf_view params, struct cf_view name, struct cf_view *ret_value)

@@ -43,9 +43,9 @@ static void refused(void **state)
 		"sip:a b@c", "sip:a@b c", "sip:a@-b", "sip:a@b..c", "sip:a@1.2.3.256", "sip:a@[::1",
 		"sip:a@[1.2.3.4]", "sip:a@[2001:db8:::1]", "sip:2001:db8::10", "sip:a@b:0",
 		"sip:a@b:65536", "sip:a@b:", "sip:a@b;", "sip:a@b;=c", "sip:a@b;c=", "sip:a@b?",
-		"sip:a@b?c", "sip:%4@b", "sip:a%zz@b", "sip:a@b;c=\"d\"", "sip:a@b; lr", "sip:a<@b",
-		"tel:", "tel:+", "tel:+1a", "tel:123", "tel:12;phone-context", "1x:y",
-		"x:", "x:a b", "x:<a>"};
+		"sip:a@b?c", "sip:%4@b", "sip:a%zz@b", "sip:a@b;c=\"d\"", "sip:a@b; lr",
+		"sip:a@b;lr;x;%6Cr", "sip:a<@b", "tel:", "tel:+", "tel:+1a", "tel:123",
+		"tel:12;phone-context", "1x:y", "x:", "x:a b", "x:<a>"};
 	char large[CF_SIP_URI_MAX + 2];
 	struct cf_sip_uri uri;
 
