@@ -219,7 +219,7 @@ static void start_group(struct cf_sip_ctx *ctx, uint32_t q, uint32_t n, uint64_t
 
 		if (branch->state != CF_SIP_BRANCH_WAITING || branch->target.q != q)
 			continue;
-		/* RFC 5393 section 5.3.3: the parts add up to no more than what came. */
+		/* RFC 5393 section 5.3: the parts add up to no more than what came. */
 		branch->breadth = breadth / n;
 		if (branch->breadth == 0) {
 			finish(branch, CF_SIP_BRANCH_DONE);

@@ -40,7 +40,7 @@ void cf_sip_proxy_loop_hash(const struct cf_sip_proxy *proxy, const struct cf_si
 		a = cf_hash_bytes(parts[i].p, parts[i].len, proxy->seed + a);
 		b = cf_hash_bytes(parts[i].p, parts[i].len, proxy->seed ^ b);
 	}
-	/* RFC 5393 section 4.2.1: all that decides where it goes; no Via. */
+	/* RFC 5393 section 4.2: all that decides where it goes; no Via. */
 	while (cf_sip_values_next(&values, &value) > 0) {
 		a = cf_hash_bytes(value.p, value.len, proxy->seed + a);
 		b = cf_hash_bytes(value.p, value.len, proxy->seed ^ b);

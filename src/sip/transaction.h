@@ -66,7 +66,7 @@ enum cf_sip_taken {
 	CF_SIP_TAKEN,   /* a transaction has dealt with it */
 	CF_SIP_NEW,     /* a request (CANCEL too) that no transaction knows */
 	CF_SIP_NEW_ACK, /* an ACK that no transaction waits for: that of a 2xx, or a stray one */
-	CF_SIP_STRAY,   /* a response that nobody waits for: dropped (RFC 6026 section 8.9) */
+	CF_SIP_STRAY,   /* a response that nobody waits for: dropped (RFC 6026 section 8) */
 };
 
 /** A message without fault came in. */

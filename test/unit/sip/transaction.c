@@ -279,7 +279,7 @@ static void accepted(void **state)
 	assert_int_equal(cf_sip_txns_count(rig.txns), 1);
 	run(&rig, rig.now + 1 * MS);
 	assert_int_equal(rig.events[CF_SIP_TXN_TIMEOUT], 0);
-	/* Section 8.9: what comes now is nobody's. */
+	/* Section 8: what comes now is nobody's. */
 	assert_int_equal(cf_sip_txns_input(rig.txns, response(200, "INVITE", "z9hG4bKa"), rig.now),
 		CF_SIP_STRAY);
 	assert_empty(&rig);
