@@ -73,11 +73,26 @@ bool cf_sip_header_once(enum cf_sip_header_id id)
 	return id < CF_ARRAY_LEN(header_rows) && header_rows[id].once;
 }
 
+/* Whether none of eight bytes is below a blank, or 127. */
+static bool eight_plain(const uint8_t *p)
+{
+	const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+	uint64_t x, del;
+
+	memcpy(&x, p, sizeof(x));
+	del = x ^ (ones * 127);
+	return !(((x - ones * ' ') & ~x & high) | ((del - ones) & ~del & high));
+}
+
 bool cf_sip_value_ok(struct cf_view value)
 {
 	for (size_t i = 0; i < value.len; i++) {
 		uint8_t c = value.p[i];
 
+		if (value.len - i >= 8 && eight_plain(value.p + i)) {
+			i += 7;
+			continue;
+		}
 		if (c == '\r' || c == '\n')
 			return false;
 		if ((c < ' ' && c != '\t') || c == 127) {

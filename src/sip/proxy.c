@@ -105,6 +105,8 @@ void cf_sip_ctx_free(struct cf_sip_ctx *ctx)
 	cf_sip_branch_free(CF_CONTAINER_OF(it, struct cf_sip_branch, link));
 	if (ctx->server)
 		cf_sip_txn_detach(ctx->server);
+	if (proxy->request_of == ctx)
+		proxy->request_of = NULL;
 	cf_sip_heap_release(&proxy->heap, &ctx->timer);
 	cf_list_remove(&ctx->link);
 	proxy->n_contexts--;
@@ -155,11 +157,11 @@ int cf_sip_ctx_reply(struct cf_sip_ctx *ctx, unsigned status, cf_sip_fill_fn *fi
 {
 	struct cf_sip_proxy *proxy = ctx->proxy;
 	struct cf_view none = cf_view_of(NULL, 0);
-	struct cf_sip_msg *msg = &proxy->work;
+	const struct cf_sip_msg *msg = cf_sip_proxy_request(ctx);
 	struct cf_sip_writer w;
-	int err = cf_sip_proxy_parse(ctx, msg);
+	int err = CF_ESTATE;
 
-	if (!err)
+	if (msg)
 		err = write_answer(
 			proxy, msg, &ctx->from, status, cf_view_str(cf_sip_reason(status)), &w);
 	if (err)
@@ -234,7 +236,7 @@ static bool loops(const struct cf_sip_proxy *proxy, const struct cf_sip_msg *msg
 
 static void fill_unsupported(struct cf_sip_writer *w, void *arg)
 {
-	const struct cf_sip_msg *msg = arg;
+	const struct cf_sip_msg *msg = cf_sip_proxy_request(arg);
 	struct cf_sip_values values = cf_sip_values(msg, CF_SIP_H_PROXY_REQUIRE);
 	struct cf_view value;
 
@@ -345,11 +347,11 @@ static unsigned preprocess(
 static void decide(struct cf_sip_ctx *ctx, uint64_t now_us)
 {
 	struct cf_sip_proxy *proxy = ctx->proxy;
-	struct cf_sip_msg *msg = &proxy->request;
+	const struct cf_sip_msg *msg = cf_sip_proxy_request(ctx);
 	struct cf_sip_routing routing = {.msg = msg, .from = ctx->from};
 	unsigned status;
 
-	if (cf_sip_proxy_parse(ctx, msg) < 0)
+	if (!msg)
 		return;
 	status = verdict(proxy, msg);
 	if (!status)
@@ -363,7 +365,7 @@ static void decide(struct cf_sip_ctx *ctx, uint64_t now_us)
 	ctx->decided = true;
 	if (ctx->server)
 		(void)!cf_sip_ctx_reply(
-			ctx, status, status == 420 ? fill_unsupported : NULL, msg, now_us);
+			ctx, status, status == 420 ? fill_unsupported : NULL, ctx, now_us);
 	ctx->final = true;
 	cf_sip_ctx_progress(ctx, now_us);
 }
@@ -448,7 +450,9 @@ void cf_sip_proxy_input(struct cf_sip_proxy *proxy, const struct cf_sip_msg *msg
 
 int cf_sip_ctx_request(const struct cf_sip_ctx *ctx, struct cf_sip_msg *ret_msg)
 {
-	return cf_sip_proxy_parse(ctx, ret_msg);
+	if (!ctx->bytes || cf_sip_msg_parse(ret_msg, ctx->bytes, ctx->n_bytes, CF_SIP_DATAGRAM) < 0)
+		return CF_ESTATE;
+	return 0;
 }
 
 void cf_sip_ctx_set_user(struct cf_sip_ctx *ctx, void *user)

@@ -45,7 +45,8 @@ struct cf_sip_proxy_opts {
 
 struct cf_sip_proxy_opts cf_sip_proxy_defaults(void);
 
-/* What is known of a request when the caller is asked. Borrowed until return. */
+/* What is known of a request when the caller is asked. Borrowed until return, or until a function
+ * is called with another context. */
 struct cf_sip_routing {
 	const struct cf_sip_msg *msg; /* as it came */
 	struct cf_sip_path from;

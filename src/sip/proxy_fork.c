@@ -123,10 +123,13 @@ static int try_path(struct cf_sip_branch *branch, uint64_t now_us)
 	const struct cf_sip_path *path = &branch->target.paths[branch->path];
 	uint64_t limit_s =
 		branch->target.timeout_s ? branch->target.timeout_s : proxy->opts.timer_c_s;
+	const struct cf_sip_msg *request = cf_sip_proxy_request(ctx);
 	struct cf_sip_msg *msg = &proxy->work;
 	int err;
 
-	if ((err = cf_sip_proxy_parse(ctx, msg)) || (err = cf_sip_proxy_write_request(branch, msg)))
+	if (!request)
+		return CF_ESTATE;
+	if ((err = cf_sip_proxy_write_request(branch, request)))
 		return err;
 	proxy->stats.forwarded++;
 	if (!ctx->server) /* an ACK */
@@ -207,11 +210,12 @@ static bool next_group(struct cf_sip_ctx *ctx, uint32_t *q, uint32_t *n)
 static void start_group(struct cf_sip_ctx *ctx, uint32_t q, uint32_t n, uint64_t now_us)
 {
 	struct cf_sip_proxy *proxy = ctx->proxy;
+	const struct cf_sip_msg *request = cf_sip_proxy_request(ctx);
 	uint32_t most = proxy->opts.max_breadth, breadth;
 
-	if (cf_sip_proxy_parse(ctx, &proxy->work) < 0)
+	if (!request)
 		return;
-	breadth = cf_sip_msg_seconds(&proxy->work, CF_SIP_H_MAX_BREADTH, most);
+	breadth = cf_sip_msg_seconds(request, CF_SIP_H_MAX_BREADTH, most);
 	breadth = breadth < most ? breadth : most;
 	CF_LIST_FOR_SAFE(it, &ctx->branches)
 	{
@@ -280,6 +284,8 @@ static void slim(struct cf_sip_ctx *ctx)
 	cf_buf_done(&ctx->challenges);
 	if (!more) {
 		ctx->bytes = cf_free(ctx->bytes);
+		if (ctx->proxy->request_of == ctx)
+			ctx->proxy->request_of = NULL;
 		ctx->uri_text = cf_view_of(NULL, 0);
 	}
 }

@@ -23,9 +23,11 @@ struct cf_sip_proxy {
 	size_t n_contexts;
 	uint64_t seed;
 	uint64_t next_branch;
-	struct cf_buf out;               /* the message that is written */
-	struct cf_buf via;               /* a Via that is written */
-	struct cf_sip_msg work, request; /* read again from copies */
+	struct cf_buf out;         /* the message that is written */
+	struct cf_buf via;         /* a Via that is written */
+	struct cf_sip_msg work;    /* what was written, or kept */
+	struct cf_sip_msg request; /* that of request_of, parsed */
+	const struct cf_sip_ctx *request_of;
 	struct cf_sip_proxy_stats stats;
 };
 
@@ -93,8 +95,9 @@ CF_MUST_CHECK int cf_sip_proxy_write_request(
 CF_MUST_CHECK int cf_sip_proxy_write_response(
 	struct cf_sip_ctx *ctx, const struct cf_sip_msg *response, unsigned status);
 
-/** The context's request, parsed into msg: 0 or CF_ESTATE. */
-CF_MUST_CHECK int cf_sip_proxy_parse(const struct cf_sip_ctx *ctx, struct cf_sip_msg *msg);
+/** The context's request, parsed; NULL once there is none. Valid until another context's is asked
+ * for. */
+const struct cf_sip_msg *cf_sip_proxy_request(struct cf_sip_ctx *ctx);
 
 /* proxy_fork.c */
 

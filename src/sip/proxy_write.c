@@ -48,11 +48,19 @@ void cf_sip_proxy_loop_hash(const struct cf_sip_proxy *proxy, const struct cf_si
 	snprintf(ret_text, CF_SIP_LOOP_LEN + 1, "%08x%08x", a, b);
 }
 
-int cf_sip_proxy_parse(const struct cf_sip_ctx *ctx, struct cf_sip_msg *msg)
+const struct cf_sip_msg *cf_sip_proxy_request(struct cf_sip_ctx *ctx)
 {
-	if (!ctx->bytes || cf_sip_msg_parse(msg, ctx->bytes, ctx->n_bytes, CF_SIP_DATAGRAM) < 0)
-		return CF_ESTATE;
-	return 0;
+	struct cf_sip_proxy *proxy = ctx->proxy;
+
+	if (!ctx->bytes)
+		return NULL;
+	if (proxy->request_of == ctx)
+		return &proxy->request;
+	proxy->request_of = NULL;
+	if (cf_sip_msg_parse(&proxy->request, ctx->bytes, ctx->n_bytes, CF_SIP_DATAGRAM) < 0)
+		return NULL;
+	proxy->request_of = ctx;
+	return &proxy->request;
 }
 
 static const struct cf_sip_listener *listener_of(
