@@ -40,6 +40,7 @@ static struct cf_sip_path path_of(uint8_t port)
 		.transport = port % 3 ? CF_SIP_UDP : CF_SIP_TCP, .listener = port % 2};
 
 	must(cf_addr_parse(&path.remote, "192.0.2.1", (uint16_t)(port + 1)) == 0);
+	path.conn = path.transport == CF_SIP_TCP ? port + 1u : 0;
 	return path;
 }
 
@@ -205,9 +206,13 @@ static void step(struct world *world, const uint8_t op[3])
 			input(world, world->sent[op[1] % KEPT], world->lens[op[1] % KEPT], op[2]);
 		return;
 	default:
-		if (world->waiting)
+		if (world->waiting) {
 			fork_it(world, world->waiting);
-		world->waiting = NULL;
+			world->waiting = NULL;
+			return;
+		}
+		cf_sip_proxy_conn_failed(world->proxy, op[1] + 1u, world->now);
+		cf_sip_registrar_flow_failed(world->registrar, op[1] + 1u);
 		return;
 	}
 }

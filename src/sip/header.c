@@ -28,7 +28,7 @@ static size_t bare_len(struct cf_view v)
 {
 	size_t n = 0;
 
-	while (n < v.len && v.p[n] > ' ' && v.p[n] != 127 && !strchr(";,=<>\"?", v.p[n]))
+	while (n < v.len && (v.p[n] >= 128 || (cf_sip_classes[v.p[n]] & CF_SIP_C_BARE)))
 		n++;
 	return n;
 }

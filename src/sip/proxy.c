@@ -470,6 +470,11 @@ const struct cf_sip_path *cf_sip_ctx_from(const struct cf_sip_ctx *ctx)
 	return &ctx->from;
 }
 
+void cf_sip_proxy_conn_failed(struct cf_sip_proxy *proxy, uint64_t conn, uint64_t now_us)
+{
+	cf_sip_txns_conn_failed(proxy->txns, conn, now_us);
+}
+
 uint64_t cf_sip_proxy_deadline(const struct cf_sip_proxy *proxy)
 {
 	uint64_t txns = cf_sip_txns_deadline(proxy->txns);

@@ -126,6 +126,10 @@ void cf_sip_ctx_set_user(struct cf_sip_ctx *ctx, void *user);
 void *cf_sip_ctx_user(const struct cf_sip_ctx *ctx);
 const struct cf_sip_path *cf_sip_ctx_from(const struct cf_sip_ctx *ctx);
 
+/** A stream is closed, or could not be opened: what waits for a response over it goes on elsewhere,
+ * or ends as with a 503. */
+void cf_sip_proxy_conn_failed(struct cf_sip_proxy *proxy, uint64_t conn, uint64_t now_us);
+
 uint64_t cf_sip_proxy_deadline(const struct cf_sip_proxy *proxy);
 void cf_sip_proxy_tick(struct cf_sip_proxy *proxy, uint64_t now_us);
 

@@ -19,9 +19,10 @@ enum {
 	CF_SIP_C_HOST = 32,
 	CF_SIP_C_WORD = 64,
 	CF_SIP_C_UNRESERVED = 128,
+	CF_SIP_C_BARE = 256, /* what values of parameters have without quotes */
 };
 
-extern const uint8_t cf_sip_classes[256];
+extern const uint16_t cf_sip_classes[256];
 
 static inline bool cf_sip_is_blank(uint8_t c)
 {

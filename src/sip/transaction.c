@@ -44,6 +44,8 @@ struct cf_sip_txns *cf_sip_txns_new(
 	cf_map_init(&txns->peers);
 	cf_sip_heap_init(&txns->heap);
 	cf_buf_init(&txns->scratch, CF_SIP_MESSAGE_MAX);
+	for (size_t i = 0; i < CF_SIP_CONN_SLOTS; i++)
+		cf_list_init(&txns->by_conn[i]);
 	return txns;
 }
 
@@ -252,6 +254,8 @@ int cf_sip_txn_make(struct cf_sip_txns *txns, enum cf_sip_txn_kind kind,
 		merge_make(txns, msg, txn->merge);
 		txn->merges = cf_map_insert(&txns->peers, &txn->peer, txn->merge[0]) == 0;
 	}
+	if (kind == CF_SIP_TXN_CLIENT && path->conn)
+		cf_list_push(&txns->by_conn[path->conn % CF_SIP_CONN_SLOTS], &txn->conns);
 	txns->bytes += key.len;
 	*ret_txn = txn;
 	return 0;
@@ -263,6 +267,7 @@ void cf_sip_txn_destroy(struct cf_sip_txn *txn)
 
 	(void)!cf_sip_txn_keep(txn, cf_view_of(NULL, 0));
 	txns->bytes -= txn->key_len;
+	cf_list_remove(&txn->conns);
 	cf_map_remove(&txns->map, &txn->node);
 	if (txn->merges)
 		cf_map_remove(&txns->peers, &txn->peer);
@@ -326,6 +331,33 @@ const struct cf_sip_path *cf_sip_txn_path(const struct cf_sip_txn *txn)
 unsigned cf_sip_txn_status(const struct cf_sip_txn *txn)
 {
 	return txn->status;
+}
+
+size_t cf_sip_txns_conn_failed(struct cf_sip_txns *txns, uint64_t conn, uint64_t now_us)
+{
+	struct cf_list failed, *node;
+	size_t n = 0;
+
+	/* What an event begins may stand in the same list: the failed ones are taken out first. */
+	cf_list_init(&failed);
+	CF_LIST_FOR_SAFE(it, &txns->by_conn[conn % CF_SIP_CONN_SLOTS])
+	{
+		struct cf_sip_txn *txn = CF_CONTAINER_OF(it, struct cf_sip_txn, conns);
+
+		if (txn->path.conn != conn ||
+			(txn->state != CF_SIP_CALLING && txn->state != CF_SIP_PROCEEDING))
+			continue;
+		cf_list_remove(&txn->conns);
+		cf_list_push(&failed, &txn->conns);
+	}
+	while ((node = cf_list_pop(&failed))) {
+		struct cf_sip_txn *txn = CF_CONTAINER_OF(node, struct cf_sip_txn, conns);
+
+		cf_sip_txn_end(txn, now_us);
+		cf_sip_txn_tell(txn, CF_SIP_TXN_TRANSPORT, NULL, now_us);
+		n++;
+	}
+	return n;
 }
 
 uint64_t cf_sip_txns_deadline(const struct cf_sip_txns *txns)

@@ -24,7 +24,7 @@ struct cf_sip_path {
 	enum cf_sip_transport transport;
 	uint32_t listener; /* the caller's number of the local address */
 	struct cf_addr remote;
-	uint64_t conn; /* the stream's number; 0: a datagram, or a stream still to be opened */
+	uint64_t conn; /* the number of the stream, opened before or being opened; 0: datagrams */
 };
 
 struct cf_sip_txns;
@@ -128,6 +128,10 @@ const struct cf_sip_path *cf_sip_txn_path(const struct cf_sip_txn *txn);
 
 /** The last status sent or received; 0 for none. */
 unsigned cf_sip_txn_status(const struct cf_sip_txn *txn);
+
+/** A stream is closed, or could not be opened: clients that wait for a response over it end with
+ * CF_SIP_TXN_TRANSPORT. Their number. Servers try to send all the same. */
+size_t cf_sip_txns_conn_failed(struct cf_sip_txns *txns, uint64_t conn, uint64_t now_us);
 
 /** When cf_sip_txns_tick() has work next; CF_TIME_NEVER without. */
 uint64_t cf_sip_txns_deadline(const struct cf_sip_txns *txns);

@@ -4,9 +4,12 @@
 #define CF_SIP_TRANSACTION_PRIV_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "sip/heap.h"
 #include "sip/transaction.h"
+
+#define CF_SIP_CONN_SLOTS 1024
 
 enum cf_sip_txn_kind { CF_SIP_TXN_CLIENT, CF_SIP_TXN_SERVER };
 
@@ -23,6 +26,7 @@ enum cf_sip_txn_state {
 struct cf_sip_txn {
 	struct cf_map_node node; /* by key */
 	struct cf_map_node peer; /* server: by merge[0] */
+	struct cf_list conns;    /* client over a stream: those of its place in by_conn */
 	struct cf_sip_timer timer;
 	struct cf_sip_txns *table;
 	void *user;
@@ -52,6 +56,7 @@ struct cf_sip_txns {
 	uint64_t seed;
 	size_t bytes;
 	struct cf_buf scratch; /* for ACK and CANCEL */
+	struct cf_list by_conn[CF_SIP_CONN_SLOTS];
 };
 
 /** Ends what was kept, or keeps a copy of bytes instead: 0, CF_ELIMIT or CF_ENOMEM (and then

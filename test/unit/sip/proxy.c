@@ -551,6 +551,21 @@ static void fail_over(void **state)
 	answer(&rig, rig.n - 2, 503, "");
 	assert_sent(&rig, rig.n - 1, "SIP/2.0 500");
 	rig_done(&rig);
+	/* A stream that closes while it rings has had its chance; before, the next one has. */
+	for (int rings = 0; rings < 2; rings++) {
+		rig_init(&rig);
+		rig.targets[0].paths[0] = path_to("10.0.1.1:6001", CF_SIP_TCP, 1);
+		rig.targets[0].paths[0].conn = 5;
+		rig.targets[0].paths[1] = path_to("10.0.1.2:6002", CF_SIP_UDP, 0);
+		rig.targets[0].n_paths = 2;
+		invite(&rig);
+		if (rings)
+			answer(&rig, 1, 100, "");
+		cf_sip_proxy_conn_failed(rig.proxy, 5, rig.now);
+		assert_sent(&rig, 2, rings ? "SIP/2.0 500" : "INVITE");
+		assert_int_equal(rig.gone, rings);
+		rig_done(&rig);
+	}
 	/* None works. */
 	rig_init(&rig);
 	rig.fail_port = 6001;

@@ -499,6 +499,35 @@ static void failing_transport(void **state)
 	assert_empty(&rig);
 }
 
+/* A stream that fails ends the clients that wait for something from it, and no others. */
+static void failed_streams(void **state)
+{
+	struct cf_sip_path path = path_of(CF_SIP_TCP);
+	struct cf_sip_txn *txn;
+	struct rig rig;
+	char branch[32];
+
+	(void)state;
+	rig_init(&rig, 9);
+	for (unsigned i = 0; i < 4; i++) {
+		path.conn = i < 3 ? 7 : 7 + 1024;
+		snprintf(branch, sizeof(branch), "z9hG4bK%u", i);
+		assert_int_equal(cf_sip_txns_client(rig.txns, request("INVITE", branch), &path,
+					 NULL, rig.now, &txn),
+			0);
+	}
+	cf_sip_txns_input(rig.txns, response(180, "INVITE", "z9hG4bK1"), rig.now);
+	cf_sip_txns_input(rig.txns, response(200, "INVITE", "z9hG4bK2"), rig.now);
+	assert_int_equal(cf_sip_txns_conn_failed(rig.txns, 7, rig.now), 2);
+	assert_int_equal(rig.events[CF_SIP_TXN_TRANSPORT], 2);
+	assert_int_equal(cf_sip_txns_conn_failed(rig.txns, 7, rig.now), 0);
+	run(&rig, rig.now);
+	assert_int_equal(cf_sip_txns_count(rig.txns), 2);
+	run(&rig, rig.now + 32000 * MS);
+	assert_int_equal(rig.events[CF_SIP_TXN_TIMEOUT], 1);
+	assert_empty(&rig);
+}
+
 /* Limits of number and bytes; a burst is given back, and little is kept while it lingers. */
 static void limits(void **state)
 {
@@ -595,6 +624,7 @@ int main(void)
 		cmocka_unit_test(matching),
 		cmocka_unit_test(old_branches),
 		cmocka_unit_test(failing_transport),
+		cmocka_unit_test(failed_streams),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(out_of_memory),
 	};
