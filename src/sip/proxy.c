@@ -375,11 +375,16 @@ static void on_cancel(struct cf_sip_proxy *proxy, const struct cf_sip_msg *msg,
 	const struct cf_sip_path *from, uint64_t now_us)
 {
 	struct cf_sip_txn *invite = cf_sip_txns_cancelled(proxy->txns, msg), *txn;
-	struct cf_sip_ctx *ctx = invite ? cf_sip_txn_user(invite) : NULL;
 	struct cf_view none = cf_view_of(NULL, 0);
-	unsigned status = invite ? 200 : 481;
+	struct cf_sip_ctx *ctx;
+	unsigned status;
 	struct cf_sip_writer w;
 
+	/* Who has seen the INVITE somewhere could name it: it is to come from the same host. */
+	if (invite && !cf_addr_ip_eq(&cf_sip_txn_path(invite)->remote, &from->remote))
+		invite = NULL;
+	ctx = invite ? cf_sip_txn_user(invite) : NULL;
+	status = invite ? 200 : 481;
 	if (!invite) {
 		/* Nothing is kept for one that means nothing. */
 		refuse(proxy, msg, from, status, cf_sip_reason(status));

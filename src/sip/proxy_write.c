@@ -2,6 +2,7 @@
 /* What a proxy changes in a message that it passes on: RFC 3261 sections 16.6 and 16.7. */
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "sip/proxy_priv.h"
 #include "sip/sip_priv.h"
 
@@ -127,7 +128,7 @@ static void write_via(struct cf_sip_writer *w, struct cf_sip_branch *branch, con
 
 	cf_sip_write_format(w, CF_SIP_H_VIA, "SIP/2.0/%s %s:%u;branch=z9hG4bK%llx.%08x.%s%s",
 		cf_sip_transport_name(to->transport), l->host, l->port,
-		(unsigned long long)proxy->next_branch++, (unsigned)(proxy->seed >> 32), loop,
+		(unsigned long long)proxy->next_branch++, cf_rand_u32(), loop,
 		to->transport == CF_SIP_UDP ? ";rport" : "");
 }
 

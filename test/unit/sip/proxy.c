@@ -86,8 +86,8 @@ static void on_gone(struct cf_sip_ctx *ctx, unsigned status, void *arg)
 	rig->gone_status = status;
 }
 
-static const struct cf_sip_listener listeners[] = {
-	{CF_SIP_UDP, "p.example", 5060}, {CF_SIP_TCP, "p.example", 5060}};
+static const struct cf_sip_listener listeners[] = {{CF_SIP_UDP, "p.example", 5060},
+	{CF_SIP_TCP, "p.example", 5060}, {CF_SIP_WSS, "p.example", 443}};
 
 static int rig_open(struct rig *rig, size_t max)
 {
@@ -96,7 +96,7 @@ static int rig_open(struct rig *rig, size_t max)
 
 	*rig = (struct rig){.now = START};
 	opts.listeners = listeners;
-	opts.n_listeners = 2;
+	opts.n_listeners = 3;
 	opts.max_contexts = max;
 	opts.realm = "p.example";
 	memset(opts.key, 3, sizeof(opts.key));
@@ -465,6 +465,16 @@ static void cancelled(void **state)
 	rig.n_targets = 2;
 	invite(&rig);
 	answer(&rig, 1, 180, "");
+	/* Not by somebody else. */
+	input(&rig,
+		"CANCEL sip:b@p.example SIP/2.0\r\n"
+		"Via: SIP/2.0/UDP a.example:5070;branch=z9hG4bKa;rport\r\n"
+		"From: <sip:a@a.example>;tag=1\r\nTo: <sip:b@p.example>\r\nCall-ID: c\r\n"
+		"CSeq: 1 CANCEL\r\n\r\n",
+		"10.0.0.66:5070");
+	assert_sent(&rig, 4, "SIP/2.0 481");
+	assert_int_equal(rig.n, 5);
+	rig.n = 4;
 	request_with(&rig, "CANCEL", "sip:b@p.example", "z9hG4bKa", "");
 	assert_sent(&rig, 4, "SIP/2.0 200 OK");
 	assert_sent(&rig, 5, "CANCEL");
@@ -607,6 +617,31 @@ static void routes(void **state)
 	rig.targets[0].uri = cf_view_str("sip:b@device");
 	request_with(&rig, "BYE", "sip:b@p.example", "z9hG4bKd", "Route: <sip:p.example;lr>\r\n");
 	assert_has(&rig, 3, "\r\nRoute: <sip:x;lr>\r\nRoute: <sip:y;lr>\r\nMax");
+	rig_done(&rig);
+}
+
+/* RFC 7118 section 5: a WebSocket's client is behind a name that nobody resolves. */
+static void web_sockets(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	rig.targets[0].record_route = true;
+	rig.targets[0].paths[0] = path_to("10.0.1.1:6001", CF_SIP_WSS, 2);
+	input(&rig,
+		"INVITE sip:b@p.example SIP/2.0\r\n"
+		"Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bKa\r\n"
+		"From: <sip:a@a.example>;tag=1\r\nTo: <sip:b@p.example>\r\nCall-ID: c\r\n"
+		"CSeq: 1 INVITE\r\n\r\n",
+		"10.0.0.1:5070");
+	assert_sent(&rig, 1,
+		"INVITE sip:b@device SIP/2.0\r\nVia: SIP/2.0/WSS p.example:443;branch=z9hG4bK");
+	assert_has(&rig, 1,
+		"Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bKa;received=10.0.0.1\r\n");
+	assert_has(&rig, 1,
+		"Record-Route: <sip:p.example:443;transport=ws;lr>\r\n"
+		"Record-Route: <sip:p.example:5060;lr>\r\n");
 	rig_done(&rig);
 }
 
@@ -779,6 +814,7 @@ int main(void)
 		cmocka_unit_test(silence),
 		cmocka_unit_test(fail_over),
 		cmocka_unit_test(routes),
+		cmocka_unit_test(web_sockets),
 		cmocka_unit_test(flows),
 		cmocka_unit_test(own_answers),
 		cmocka_unit_test(limits),

@@ -2,7 +2,9 @@
 /* The torture messages of RFC 4475 and RFC 5118. */
 #include "harness/vectors.h"
 
+#include "base/clock.h"
 #include "sip/message.h"
+#include "sip/proxy.h"
 
 static size_t load(const char *folder, const char *name, uint8_t *p, size_t cap)
 {
@@ -65,6 +67,61 @@ static void one(const char *folder, const char *name, const json_t *row)
 	free(p);
 }
 
+/* What a proxy has sent. */
+struct answers {
+	size_t n;
+	unsigned status;
+};
+
+static int on_send(const struct cf_sip_path *path, struct cf_view bytes, void *arg)
+{
+	struct answers *answers = arg;
+
+	(void)path;
+	answers->n++;
+	/* A 100 comes first. */
+	if (bytes.len > 12 && memcmp(bytes.p, "SIP/2.0 ", 8) == 0)
+		answers->status = (unsigned)strtoul((const char *)bytes.p + 8, NULL, 10);
+	return 0;
+}
+
+static void on_request(
+	struct cf_sip_ctx *ctx, const struct cf_sip_routing *routing, uint64_t now_us, void *arg)
+{
+	(void)routing;
+	(void)arg;
+	(void)!cf_sip_ctx_answer(ctx, 404, NULL, NULL, now_us);
+}
+
+/* The same, as somebody sees it who sends it to a proxy: the right status, or silence. */
+static void to_proxy(const char *folder, const char *name, const json_t *row)
+{
+	static const struct cf_sip_proxy_io io = {.send = on_send, .request = on_request};
+	static const struct cf_sip_listener listener = {CF_SIP_UDP, "proxy.example", 5060};
+	struct cf_sip_proxy_opts opts = cf_sip_proxy_defaults();
+	uint8_t *p = malloc(CF_SIP_MESSAGE_MAX);
+	struct cf_sip_path from = {.transport = CF_SIP_UDP};
+	struct answers answers = {0, 0};
+	struct cf_sip_proxy *proxy;
+	struct cf_sip_msg msg;
+	size_t n = load(folder, name, p, CF_SIP_MESSAGE_MAX);
+
+	opts.listeners = &listener;
+	opts.n_listeners = 1;
+	assert_int_equal(cf_addr_parse(&from.remote, "192.0.2.77:5999", 0), 0);
+	assert_int_equal(cf_sip_proxy_new(&proxy, &opts, &io, &answers), 0);
+	if (cf_sip_msg_parse(&msg, p, n, CF_SIP_DATAGRAM) == 0)
+		cf_sip_proxy_input(proxy, &msg, &from, CF_US_PER_S);
+	if (vectors_is(row, "expect", "drop") ? answers.n != 0
+		: vectors_is(row, "expect", "reject")
+			? !has_code(row, (int)answers.status)
+			: answers.status != 404 && answers.status != 483 &&
+				  !has_code(row, (int)answers.status))
+		fail_msg("%s: %zu sent, status %u", name, answers.n, answers.status);
+	cf_sip_proxy_free(proxy);
+	free(p);
+}
+
 static void folder(const char *name, size_t least)
 {
 	char path[64];
@@ -77,7 +134,11 @@ static void folder(const char *name, size_t least)
 		return;
 	rows = json_object_get(doc, "messages");
 	assert_true(json_object_size(rows) >= least);
-	json_object_foreach(rows, key, row) one(name, key, row);
+	json_object_foreach(rows, key, row)
+	{
+		one(name, key, row);
+		to_proxy(name, key, row);
+	}
 	json_decref(doc);
 }
 
