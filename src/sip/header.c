@@ -254,22 +254,21 @@ static int take_display(struct cf_view *rest, struct cf_view *display)
 	return 0;
 }
 
+/* RFC 3261 section 7.3.1: each once. Two tags would be read in two ways. */
 static int params_check(struct cf_view params)
 {
+	struct cf_view names[CF_SIP_PARAMS_MAX];
 	struct cf_sip_param param;
 	size_t n = 0;
 	int more;
 
 	while ((more = cf_sip_param_next(&params, &param)) > 0) {
-		struct cf_view rest = params;
-		struct cf_sip_param other;
-
-		if (++n > CF_SIP_PARAMS_MAX || !cf_sip_all(param.name, CF_SIP_C_TOKEN))
+		if (n == CF_SIP_PARAMS_MAX || !cf_sip_all(param.name, CF_SIP_C_TOKEN))
 			return CF_EBADMSG;
-		/* RFC 3261 section 7.3.1: each once. Two tags would be read in two ways. */
-		while (cf_sip_param_next(&rest, &other) > 0)
-			if (cf_sip_eq_nocase(param.name, other.name))
+		for (size_t i = 0; i < n; i++)
+			if (cf_sip_eq_nocase(param.name, names[i]))
 				return CF_EBADMSG;
+		names[n++] = param.name;
 	}
 	return more;
 }

@@ -37,32 +37,37 @@ static bool eq_escaped(struct cf_view a, struct cf_view b, bool nocase)
 	return a.len == b.len;
 }
 
-/* RFC 3261 section 19.1.1: no parameter stands twice. */
-static bool named_again(struct cf_view params, struct cf_view name)
+/* RFC 3261 section 19.1.1: no parameter stands twice, whatever way its name is written. */
+static bool named_before(const struct cf_view *names, size_t n, struct cf_view name)
 {
-	struct cf_sip_param param;
+	bool escaped = memchr(name.p, '%', name.len);
 
-	while (cf_sip_param_next(&params, &param) > 0)
-		if (eq_escaped(param.name, name, true))
+	for (size_t i = 0; i < n; i++) {
+		if (cf_sip_eq_nocase(names[i], name))
 			return true;
+		if ((escaped || memchr(names[i].p, '%', names[i].len)) &&
+			eq_escaped(names[i], name, true))
+			return true;
+	}
 	return false;
 }
 
 static bool params_ok(struct cf_view params)
 {
+	struct cf_view names[CF_SIP_PARAMS_MAX];
 	struct cf_sip_param param;
 	size_t n = 0;
 	int more;
 
-	for (size_t i = 0; i < params.len; i++)
-		if (cf_sip_is_blank(params.p[i]))
-			return false;
+	if (params.len && (memchr(params.p, ' ', params.len) || memchr(params.p, '\t', params.len)))
+		return false;
 	while ((more = cf_sip_param_next(&params, &param)) > 0) {
 		/* Here a value is no quoted string. */
-		if (++n > CF_SIP_PARAMS_MAX || !cf_sip_all_escaped(param.name, CF_SIP_C_PARAM) ||
+		if (n == CF_SIP_PARAMS_MAX || !cf_sip_all_escaped(param.name, CF_SIP_C_PARAM) ||
 			!cf_sip_all_escaped(param.value, CF_SIP_C_PARAM) ||
-			named_again(params, param.name))
+			named_before(names, n, param.name))
 			return false;
+		names[n++] = param.name;
 	}
 	return more == 0;
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define CF_SIP_URI_MAX 1024  /* longer ones are refused */
-#define CF_SIP_PARAMS_MAX 64 /* of one URI or header value */
+#define CF_SIP_PARAMS_MAX 32 /* of one URI or header value */
 
 enum cf_sip_scheme {
 	CF_SIP_SCHEME_OTHER, /* some other scheme: only `scheme_text` and `text` are set */

@@ -163,6 +163,15 @@ static void limits(void **state)
 		assert_int_equal(cf_sip_msg_parse(&msg, (uint8_t *)p, at, CF_SIP_DATAGRAM), 0);
 		assert_int_equal(msg.fault, extra ? 400 : 0);
 	}
+	/* Parameters of one value. */
+	for (int extra = 0; extra < 2; extra++) {
+		at = (size_t)snprintf(p, n, "%sm: <sip:a>", OPTIONS);
+		for (int i = 0; i < CF_SIP_PARAMS_MAX + extra; i++)
+			at += (size_t)snprintf(p + at, n - at, ";p%d", i);
+		at += (size_t)snprintf(p + at, n - at, "\r\n\r\n");
+		assert_int_equal(cf_sip_msg_parse(&msg, (uint8_t *)p, at, CF_SIP_DATAGRAM), 0);
+		assert_int_equal(msg.fault, extra ? 400 : 0);
+	}
 	free(p);
 }
 

@@ -3,6 +3,8 @@
 
 #include "sip/uri.h"
 
+#include <stdio.h>
+
 static struct cf_sip_uri uri_of(const char *text)
 {
 	struct cf_sip_uri uri;
@@ -48,6 +50,7 @@ static void refused(void **state)
 		"tel:12;phone-context", "1x:y", "x:", "x:a b", "x:<a>"};
 	char large[CF_SIP_URI_MAX + 2];
 	struct cf_sip_uri uri;
+	size_t n;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -59,6 +62,13 @@ static void refused(void **state)
 	large[260 + 6] = ';';
 	assert_int_equal(cf_sip_uri_parse(&uri, cf_view_of(large, CF_SIP_URI_MAX)), 0);
 	assert_int_equal(cf_sip_uri_parse(&uri, cf_view_of(large, CF_SIP_URI_MAX + 1)), CF_ELIMIT);
+	/* Parameters. */
+	n = (size_t)snprintf(large, sizeof(large), "sip:a");
+	for (unsigned i = 0; i <= CF_SIP_PARAMS_MAX; i++) {
+		assert_int_equal(cf_sip_uri_parse(&uri, cf_view_of(large, n)), 0);
+		n += (size_t)snprintf(large + n, sizeof(large) - n, ";p%u", i);
+	}
+	assert_int_equal(cf_sip_uri_parse(&uri, cf_view_of(large, n)), CF_EBADMSG);
 }
 
 /* RFC 3261 section 19.1.4, its examples and more. */
