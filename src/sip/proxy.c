@@ -202,7 +202,7 @@ static void refuse(struct cf_sip_proxy *proxy, const struct cf_sip_msg *msg,
 	const struct cf_sip_path *from, unsigned status, const char *reason)
 {
 	struct cf_view none = cf_view_of(NULL, 0);
-	struct cf_sip_path back = *from;
+	struct cf_sip_path back = cf_sip_txn_way_back(&proxy->opts.txn, msg, from);
 	struct cf_sip_writer w;
 
 	if (msg->method == CF_SIP_ACK ||
@@ -210,8 +210,6 @@ static void refuse(struct cf_sip_proxy *proxy, const struct cf_sip_msg *msg,
 		return;
 	if (status == 503)
 		cf_sip_write_header(&w, CF_SIP_H_RETRY_AFTER, cf_view_str("5"));
-	if (!cf_sip_transport_reliable(from->transport) && !msg->via.rport)
-		back.remote.port = msg->via.port ? msg->via.port : 5060;
 	if (cf_sip_write_end(&w, none, none) == 0)
 		(void)!proxy->io.send(&back, cf_buf_view(&proxy->out), proxy->arg);
 }

@@ -51,6 +51,8 @@ struct cf_sip_txn_opts {
 	size_t max;       /* transactions at once */
 	size_t max_bytes; /* of messages that they keep */
 	uint32_t t1_us, t2_us, t4_us;
+	bool to_source; /* datagrams: responses go to the port that the request came from, whether
+			 * its Via asks for that (rport) or not: the way back through a NAT */
 };
 
 struct cf_sip_txn_opts cf_sip_txn_defaults(void);
@@ -84,6 +86,10 @@ CF_MUST_CHECK int cf_sip_txns_server(struct cf_sip_txns *txns, const struct cf_s
 /** The running server transaction of an INVITE that this CANCEL means (RFC 3261 section 9.2); NULL
  * without one. */
 struct cf_sip_txn *cf_sip_txns_cancelled(struct cf_sip_txns *txns, const struct cf_sip_msg *cancel);
+
+/** Where the response to a request that came by path goes. */
+struct cf_sip_path cf_sip_txn_way_back(const struct cf_sip_txn_opts *opts,
+	const struct cf_sip_msg *msg, const struct cf_sip_path *path);
 
 /** Whether this request (without To tag) is there already by another way: 482 is its answer in a
  * user agent (RFC 3261 section 8.2.2.2). */

@@ -4,20 +4,29 @@
 #include "base/mem.h"
 #include "sip/transaction_priv.h"
 
+struct cf_sip_path cf_sip_txn_way_back(const struct cf_sip_txn_opts *opts,
+	const struct cf_sip_msg *msg, const struct cf_sip_path *path)
+{
+	struct cf_sip_path back = *path;
+
+	/* RFC 3261 section 18.2.2: to the address it came from, and the port of the Via unless that
+	 * asks for the port it came from (RFC 3581 section 4). */
+	if (!cf_sip_transport_reliable(path->transport) && !msg->via.rport && !opts->to_source)
+		back.remote.port = msg->via.port ? msg->via.port : 5060;
+	return back;
+}
+
 int cf_sip_txns_server(struct cf_sip_txns *txns, const struct cf_sip_msg *msg,
 	const struct cf_sip_path *path, void *user, struct cf_sip_txn **ret_txn)
 {
+	struct cf_sip_path back = cf_sip_txn_way_back(&txns->opts, msg, path);
 	struct cf_sip_txn *txn;
-	int err = cf_sip_txn_make(txns, CF_SIP_TXN_SERVER, msg, path, &txn);
+	int err = cf_sip_txn_make(txns, CF_SIP_TXN_SERVER, msg, &back, &txn);
 
 	if (err)
 		return err;
 	txn->user = user;
 	txn->state = CF_SIP_PROCEEDING;
-	/* RFC 3261 section 18.2.2: to the address it came from, and the port of the Via unless that
-	 * asks for the port it came from (RFC 3581 section 4). */
-	if (!txn->reliable && !msg->via.rport)
-		txn->path.remote.port = msg->via.port ? msg->via.port : 5060;
 	*ret_txn = txn;
 	return 0;
 }

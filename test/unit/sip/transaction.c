@@ -474,6 +474,26 @@ static void old_branches(void **state)
 	}
 }
 
+/* RFC 3261 section 18.2.2, RFC 3581 section 4. */
+static void ways_back(void **state)
+{
+	struct cf_sip_txn_opts opts = cf_sip_txn_defaults();
+	struct cf_sip_path path = path_of(CF_SIP_UDP);
+
+	(void)state;
+	path.remote.port = 999;
+	request("INVITE", "z9hG4bKa");
+	assert_int_equal(cf_sip_txn_way_back(&opts, &parsed, &path).remote.port, 5070);
+	opts.to_source = true;
+	assert_int_equal(cf_sip_txn_way_back(&opts, &parsed, &path).remote.port, 999);
+	opts.to_source = false;
+	path.transport = CF_SIP_TCP;
+	assert_int_equal(cf_sip_txn_way_back(&opts, &parsed, &path).remote.port, 999);
+	path.transport = CF_SIP_UDP;
+	request("INVITE", "z9hG4bKa;rport");
+	assert_int_equal(cf_sip_txn_way_back(&opts, &parsed, &path).remote.port, 999);
+}
+
 static void failing_transport(void **state)
 {
 	struct cf_sip_path path = path_of(CF_SIP_UDP);
@@ -623,6 +643,7 @@ int main(void)
 		cmocka_unit_test(cancels),
 		cmocka_unit_test(matching),
 		cmocka_unit_test(old_branches),
+		cmocka_unit_test(ways_back),
 		cmocka_unit_test(failing_transport),
 		cmocka_unit_test(failed_streams),
 		cmocka_unit_test(limits),
