@@ -185,6 +185,10 @@ int cf_sip_ctx_answer(struct cf_sip_ctx *ctx, unsigned status, cf_sip_fill_fn *f
 	if (status >= 200) {
 		ctx->decided = true;
 		cf_sip_ctx_progress(ctx, now_us);
+	} else {
+		/* Somebody is asked: as long as he may ring (timer C), from each sign anew. */
+		cf_sip_heap_set(&ctx->proxy->heap, &ctx->timer,
+			now_us + ctx->proxy->opts.timer_c_s * CF_US_PER_S);
 	}
 	return 0;
 }
@@ -494,7 +498,7 @@ static void ctx_tick(struct cf_sip_ctx *ctx, uint64_t now_us)
 		return;
 	ctx->decided = true;
 	if (ctx->server)
-		(void)!cf_sip_ctx_reply(ctx, 500, NULL, NULL, now_us);
+		(void)!cf_sip_ctx_reply(ctx, ctx->status > 100 ? 408 : 500, NULL, NULL, now_us);
 	ctx->final = true;
 	cf_sip_ctx_progress(ctx, now_us);
 }

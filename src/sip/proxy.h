@@ -110,7 +110,8 @@ CF_MUST_CHECK int cf_sip_ctx_fork(struct cf_sip_ctx *ctx, const struct cf_sip_ta
 typedef void cf_sip_fill_fn(struct cf_sip_writer *w, void *arg);
 
 /** Answers by itself (fill: more headers, or NULL), once nothing is forked: 0, CF_ESTATE, CF_EINVAL
- * and other errors of writing. A provisional one may come first. ctx may be gone on success. */
+ * and other errors of writing. Provisional ones may come first: each gives timer C of
+ * time; without, a request is to be decided on in 60 s. ctx may be gone on success. */
 CF_MUST_CHECK int cf_sip_ctx_answer(struct cf_sip_ctx *ctx, unsigned status, cf_sip_fill_fn *fill,
 	void *fill_arg, uint64_t now_us);
 

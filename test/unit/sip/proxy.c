@@ -714,6 +714,19 @@ static void own_answers(void **state)
 	assert_int_equal(cf_sip_ctx_drop(rig.ctx), 0);
 	assert_int_equal(rig.gone, 2);
 	rig_done(&rig);
+	/* Somebody is asked, and says nothing. */
+	rig_init(&rig);
+	rig.answer = 180;
+	invite(&rig);
+	assert_sent(&rig, 1, "SIP/2.0 180");
+	run(&rig, 199);
+	assert_int_equal(rig.n, 2);
+	assert_int_equal(cf_sip_ctx_answer(rig.ctx, 183, NULL, NULL, rig.now), 0);
+	run(&rig, 199);
+	assert_int_equal(rig.n, 3);
+	run(&rig, 1);
+	assert_sent(&rig, 3, "SIP/2.0 408");
+	rig_done(&rig);
 }
 
 /* More requests than there is room for get one packet, and nothing is kept for them. */
