@@ -72,7 +72,7 @@ static void fork_it(struct world *world, struct cf_sip_ctx *ctx)
 
 	for (size_t i = 0; i < n; i++) {
 		targets[i] = (struct cf_sip_target){.n_paths = 1 + i % 2,
-			.q = i * (world->choice & 8),
+			.q = (uint32_t)i * (world->choice & 8u),
 			.record_route = world->choice & 16,
 			.path = world->choice & 32,
 			.token = (enum cf_sip_token)(i % 3),
