@@ -122,6 +122,31 @@ static void vectors(void **state)
 	}
 }
 
+/* A carrier that still speaks RFC 2069: no qop, MD5. */
+static void without_qop(void **state)
+{
+	struct cf_sip_digest_asked asked = {.algorithm = CF_SIP_DIGEST_MD5,
+		.realm = cf_view_str("\"testrealm@host.com\""),
+		.nonce = cf_view_str("\"dcd98b7102dd2f0e8b11d0f600bfb0c093\""),
+		.opaque = cf_view_str("\"5ccc\"")};
+	struct cf_sip_digest_login login = {cf_view_str("Mufasa"),
+		cf_view_str("testrealm@host.com"), cf_view_str("Circle Of Life")};
+	struct cf_buf out;
+
+	(void)state;
+	cf_buf_init(&out, 1000);
+	assert_int_equal(cf_sip_digest_answer(&asked, &login, cf_view_str("GET"),
+				 cf_view_str("/dir/index.html"), 1, &out),
+		0);
+	/* H(H(A1):nonce:H(A2)) with RFC 2617's A1 and A2. */
+	assert_true(cf_view_is(cf_buf_view(&out),
+		"Digest username=\"Mufasa\", realm=\"testrealm@host.com\", "
+		"nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", uri=\"/dir/index.html\", "
+		"response=\"670fd8c2df070c60b045671b8b24ff02\", algorithm=MD5, "
+		"opaque=\"5ccc\""));
+	cf_buf_done(&out);
+}
+
 static void round_trip(void **state)
 {
 	struct cf_sip_digest *digest = make(64);
@@ -393,6 +418,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors),
+		cmocka_unit_test(without_qop),
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(replay),
 		cmocka_unit_test(crowded),

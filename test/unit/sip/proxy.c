@@ -283,7 +283,9 @@ static void refused(void **state)
 			"SIP/2.0 403 ", ""},
 	};
 	struct cf_sip_proxy_stats stats;
+	char routes[1024];
 	struct rig rig;
+	size_t n;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -295,6 +297,17 @@ static void refused(void **state)
 		assert_null(rig.ctx);
 		rig_done(&rig);
 	}
+	/* More routes than anybody needs; a strict router whose last route is nowhere to go. */
+	rig_init(&rig);
+	n = (size_t)snprintf(routes, sizeof(routes), "Route: <sip:r;lr>");
+	for (int i = 0; i < CF_SIP_ROUTES_MAX; i++)
+		n += (size_t)snprintf(routes + n, sizeof(routes) - n, ",<sip:r;lr>");
+	snprintf(routes + n, sizeof(routes) - n, "\r\n");
+	request_with(&rig, "OPTIONS", "sip:b@p.example", "z9hG4bKa", routes);
+	assert_sent(&rig, 0, "SIP/2.0 400");
+	request_with(&rig, "OPTIONS", "sip:p.example;lr", "z9hG4bKb", "Route: <x:y>\r\n");
+	assert_sent(&rig, 1, "SIP/2.0 400");
+	rig_done(&rig);
 	rig_init(&rig);
 	request_with(&rig, "OPTIONS", "unknown:x", "z9hG4bKa", "");
 	assert_sent(&rig, 0, "SIP/2.0 416 ");
@@ -437,6 +450,45 @@ static void best_answers(void **state)
 		assert_int_equal(rig.gone, 1);
 		rig_done(&rig);
 	}
+}
+
+/* RFC 5393 section 5.3: two branches at once are what a breadth of two allows; a callee that says
+ * nothing for as long as the target may ring; the caller's own view of a request. */
+static void short_breadth(void **state)
+{
+	struct cf_sip_msg msg;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	rig.n_targets = 2;
+	request_with(&rig, "INVITE", "sip:b@p.example", "z9hG4bKa", "Max-Breadth: 2\r\n");
+	assert_has(&rig, 1, "Max-Breadth: 1\r\n");
+	assert_has(&rig, 2, "Max-Breadth: 1\r\n");
+	rig_done(&rig);
+	rig_init(&rig);
+	rig.n_targets = 3;
+	request_with(&rig, "INVITE", "sip:b@p.example", "z9hG4bKa", "Max-Breadth: 2\r\n");
+	assert_sent(&rig, 1, "SIP/2.0 440");
+	rig_done(&rig);
+	rig_init(&rig);
+	rig.targets[0].timeout_s = 5;
+	invite(&rig);
+	run(&rig, 5);
+	assert_sent(&rig, rig.n - 1, "SIP/2.0 408");
+	answer(&rig, 1, 180, ""); /* too late: it is cancelled */
+	assert_sent(&rig, rig.n - 1, "CANCEL");
+	rig_done(&rig);
+	rig_init(&rig);
+	rig.n_targets = 0;
+	invite(&rig);
+	cf_sip_ctx_set_user(rig.ctx, &rig);
+	assert_ptr_equal(cf_sip_ctx_user(rig.ctx), &rig);
+	assert_int_equal(cf_sip_ctx_from(rig.ctx)->remote.port, 5070);
+	assert_int_equal(cf_sip_ctx_request(rig.ctx, &msg), 0);
+	assert_int_equal(msg.method, CF_SIP_INVITE);
+	assert_int_equal(cf_sip_ctx_drop(rig.ctx), CF_ESTATE);
+	rig_done(&rig);
 }
 
 static void six(void **state)
@@ -822,6 +874,7 @@ int main(void)
 		cmocka_unit_test(forking),
 		cmocka_unit_test(serial),
 		cmocka_unit_test(best_answers),
+		cmocka_unit_test(short_breadth),
 		cmocka_unit_test(six),
 		cmocka_unit_test(cancelled),
 		cmocka_unit_test(silence),

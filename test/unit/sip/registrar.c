@@ -247,6 +247,7 @@ static void outbound(void **state)
 
 static void limits(void **state)
 {
+	const struct cf_sip_binding *list[2];
 	struct rig rig;
 	char more[4096];
 	size_t n = 0;
@@ -264,6 +265,8 @@ static void limits(void **state)
 	assert_int_equal(rig.changes[CF_SIP_BINDING_REMOVED], 1);
 	assert_string_equal(rig.last, "sip:d2@b");
 	assert_int_equal(reg(&rig, "b", 1, "m: <sip:1@b>,<sip:2@b>,<sip:3@b>,<sip:4@b>\r\n"), 403);
+	assert_int_equal(cf_sip_registrar_find(rig.registrar, alice(), list, 2), 2);
+	assert_true(list[0]->updated_us > list[1]->updated_us); /* the newest of equals first */
 	/* Users. */
 	assert_int_equal(ask(&rig, cf_view_str("sip:b@p"), "x", 1, "m: <sip:a@b>\r\n"), 200);
 	assert_int_equal(ask(&rig, cf_view_str("sip:c@p"), "x", 1, "m: <sip:a@b>\r\n"), 503);
