@@ -143,7 +143,11 @@ static void step(struct call *call, struct cf_wire_reader *r)
 		hear(call, i, r, x);
 		break;
 	case 2:
-		if (seat->member)
+		if (seat->member && x & 0x80)
+			cf_forward_view(seat->member,
+				&(struct cf_forward_wish){(x & 3) + 1u, (x & 0x1cu) * 10},
+				x >> 5 & 1, (x & 0x40) ? 180 : 0);
+		else if (seat->member)
 			cf_forward_want(seat->slots[x % SLOTS], x >> 4 & 7, (x & 8u) * 45);
 		break;
 	case 3:

@@ -34,6 +34,16 @@ static void leave(const char *call_id, const char *leg_id, void *arg)
 	cf_processor_leave(((struct media_role *)arg)->processor, call_id, leg_id);
 }
 
+static void view(const char *call_id, const char *leg_id, const struct cf_call_wish *wishes,
+	size_t n, uint16_t others, void *arg)
+{
+	struct cf_processor_wish copy[CF_PROCESSOR_WISHES_MAX];
+
+	for (size_t i = 0; i < n && i < CF_PROCESSOR_WISHES_MAX; i++)
+		copy[i] = (struct cf_processor_wish){wishes[i].source, wishes[i].height};
+	cf_processor_view(((struct media_role *)arg)->processor, call_id, leg_id, copy, n, others);
+}
+
 /* What the media processor says */
 
 static void on_answered(void *owner, const char *call_id, const char *leg_id, const char *sdp)
@@ -85,7 +95,8 @@ struct media_role *media_role_new(const struct cf_conf *conf, struct cf_api *api
 		.max_load = (unsigned)conf->media.max_load,
 		.ops = &ops,
 		.owner = role};
-	struct cf_call_media media = {.join = join, .offer = offer, .leave = leave, .arg = role};
+	struct cf_call_media media = {
+		.join = join, .offer = offer, .leave = leave, .view = view, .arg = role};
 	int err = CF_ENOMEM;
 
 	if (options.n_hosts > CF_PROCESSOR_HOSTS_MAX)

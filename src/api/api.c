@@ -44,6 +44,7 @@ static const struct cf_route ROUTES[] = {
 	{"POST", CALLING "/calls/{id}:notify", no_fn, R(TOKEN, NONE, NULL, true, false, call_notify)},
 	{"POST", CALLING "/calls/{id}:report", no_fn, R(TOKEN, NONE, NULL, true, false, call_report)},
 	{"POST", CALLING "/calls/{id}:promote", no_fn, R(TOKEN, NONE, NULL, true, true, call_promote)},
+	{"POST", CALLING "/calls/{id}:view", no_fn, R(TOKEN, NONE, NULL, true, false, call_view)},
 	{"POST", CALLING "/calls/{id}:demote", no_fn, R(TOKEN, NONE, NULL, true, true, call_demote)},
 	{"POST", CALLING "/calls/{id}/participants", no_fn, R(TOKEN, NONE, NULL, true, true, participants_add)},
 	{"POST", CALLING "/calls/{id}/participants:remove", no_fn, R(TOKEN, NONE, NULL, true, false, participants_remove)},

@@ -353,6 +353,7 @@ void cf_api_call_get(struct cf_api_req *req);
 void cf_api_call_accept(struct cf_api_req *req);
 void cf_api_call_promote(struct cf_api_req *req);
 void cf_api_call_demote(struct cf_api_req *req);
+void cf_api_call_view(struct cf_api_req *req);
 void cf_api_participants_add(struct cf_api_req *req);
 void cf_api_participants_remove(struct cf_api_req *req);
 void cf_api_participants_mute(struct cf_api_req *req);

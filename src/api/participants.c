@@ -145,3 +145,43 @@ void cf_api_call_demote(struct cf_api_req *req)
 				  : cf_call_demote(domain, id, endpoint, sdp, cf_api_now(req->api)),
 			200);
 }
+
+static size_t read_wishes(
+	struct cf_json_reader *r, struct cf_call_wish ret_wishes[static CF_CALL_WISHES_MAX])
+{
+	const json_t *list = cf_json_get_array(r, "views", CF_JSON_REQUIRED, CF_CALL_WISHES_MAX);
+	size_t n = 0;
+
+	while (list && n < json_array_size(list) && r->err == 0) {
+		struct cf_json_reader item;
+
+		if (!cf_json_get_item(r, "views", list, n, &item))
+			break;
+		ret_wishes[n].source = (uint32_t)cf_json_get_int(
+			&item, "source", CF_JSON_REQUIRED, 0, UINT32_MAX, 0);
+		ret_wishes[n++].height = (uint16_t)cf_json_get_int(
+			&item, "height", CF_JSON_REQUIRED, 0, UINT16_MAX, 0);
+		cf_json_reader_leave(r, &item);
+	}
+	return n;
+}
+
+void cf_api_call_view(struct cf_api_req *req)
+{
+	struct cf_call_wish wishes[CF_CALL_WISHES_MAX];
+	struct cf_call_endpoint *endpoint;
+	struct cf_json_reader r;
+	uint16_t others;
+	size_t n;
+
+	cf_api_reader(req, &r);
+	n = read_wishes(&r, wishes);
+	others = (uint16_t)cf_json_get_int(
+		&r, "others", CF_JSON_OPTIONAL, 0, UINT16_MAX, UINT16_MAX);
+	endpoint = cf_api_body_endpoint(req, &r);
+	if (endpoint)
+		cf_api_call_done(req,
+			cf_call_view(req->api->domain, req->params.value[0], endpoint, wishes, n,
+				others),
+			204);
+}

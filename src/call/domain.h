@@ -40,6 +40,7 @@
 #define CF_CALL_TRACE_BYTES_MAX (400 * 1024)
 /* What of a device's number names its screen where that names its voice and its camera. */
 #define CF_CALL_SCREEN_SOURCE 0x80000000u
+#define CF_CALL_WISHES_MAX 64
 #define CF_CALL_LEGS_MAX 32    /* devices of one participant that ring */
 #define CF_CALL_TARGETS_MAX 16 /* people called with one request */
 /* People that one group call knows, those included that have left. */
@@ -209,6 +210,12 @@ struct cf_call_ports {
 /* The media processor, as the domain asks it for group calls. They copy what they keep, run inside
  * verbs, and call none: what follows comes back by cf_call_media_answered() and
  * cf_call_media_lost(). */
+/* In how many rows of pixels a device shows what comes from a source; 0: not at all. */
+struct cf_call_wish {
+	uint32_t source;
+	uint16_t height;
+};
+
 struct cf_call_media {
 	/* A device comes with its offer; source names it in what the others hear (CSRC): 0;
 	 * CF_EAGAIN (no room now), CF_ENOMEM. */
@@ -216,6 +223,9 @@ struct cf_call_media {
 		void *arg);
 	void (*offer)(const char *call_id, const char *leg_id, const char *sdp, void *arg);
 	void (*leave)(const char *call_id, const char *leg_id, void *arg);
+	/* In which sizes the device shows the pictures of others. */
+	void (*view)(const char *call_id, const char *leg_id, const struct cf_call_wish *wishes,
+		size_t n, uint16_t others, void *arg);
 	void *arg;
 };
 
@@ -403,6 +413,11 @@ CF_MUST_CHECK int cf_call_notify(struct cf_call_domain *domain, const char *call
 /** A device's report on path and quality (JSON object in text) for trace and record. */
 CF_MUST_CHECK int cf_call_report(struct cf_call_domain *domain, const char *call_id,
 	struct cf_call_endpoint *endpoint, const char *report, struct cf_call_time now);
+
+/** In which sizes the device shows the pictures of a group's others: those named, and all else. */
+CF_MUST_CHECK int cf_call_view(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const struct cf_call_wish *wishes, size_t n,
+	uint16_t others);
 
 /** Adds a step to a call's trace on behalf of another room. CF_ELIMIT when the trace is full. */
 CF_MUST_CHECK int cf_call_trace_add(struct cf_call_domain *domain, const char *call_id,

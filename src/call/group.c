@@ -591,6 +591,23 @@ int cf_group_renegotiate(struct cf_call_domain *domain, struct cf_leg *leg, cons
 	return 0;
 }
 
+int cf_call_view(struct cf_call_domain *domain, const char *call_id,
+	struct cf_call_endpoint *endpoint, const struct cf_call_wish *wishes, size_t n,
+	uint16_t others)
+{
+	struct cf_call *call;
+	struct cf_leg *leg;
+	int err = cf_call_leg_find(domain, call_id, endpoint, &call, &leg);
+
+	if (err == 0 && (!cf_call_is_group(call) || leg->state != CF_LEG_ACTIVE))
+		err = CF_ESTATE;
+	if (err == 0 && n > CF_CALL_WISHES_MAX)
+		err = CF_ELIMIT;
+	if (err == 0 && domain->media.view)
+		domain->media.view(call->id, leg->id, wishes, n, others, domain->media.arg);
+	return err;
+}
+
 /* Who comes later sees who is muted. */
 static void note_state(struct cf_leg *leg, const struct cf_call_notification *n)
 {

@@ -61,6 +61,16 @@ static void put_in_order(struct cf_forward *forward)
 	}
 }
 
+/* Rows in which a member shows a track. */
+static unsigned rows_of(
+	const struct cf_forward_member *member, const struct cf_forward_track *track)
+{
+	for (size_t i = 0; i < member->n_wishes; i++)
+		if (member->wishes[i].source == track->source)
+			return member->wishes[i].height;
+	return member->others;
+}
+
 static bool is_free(const struct cf_forward_slot *slot)
 {
 	return slot->wanted_source == 0 && slot->height > 0;
@@ -86,7 +96,8 @@ static size_t first_ones(
 	for (size_t i = 0; i < forward->n_order && n < max; i++) {
 		struct cf_forward_track *track = forward->order[i];
 
-		if (track->member != member && !is_pinned(member, track))
+		if (track->member != member && !is_pinned(member, track) &&
+			rows_of(member, track) > 0)
 			ret_tracks[n++] = track;
 	}
 	return n;
@@ -197,10 +208,11 @@ static struct layer *pick(struct cf_forward_slot *slot, const struct room *room,
 {
 	struct cf_forward_track *track = slot->track;
 	const struct layer *now = slot_layer(slot);
+	unsigned rows = rows_of(slot->member, track);
 	struct layer *smallest = NULL;
 
-	for (size_t i = first_that_fits_the_screen(track, slot->height, now_us);
-		i < track->n_layers; i++) {
+	rows = rows > 0 && rows < slot->height ? rows : slot->height;
+	for (size_t i = first_that_fits_the_screen(track, rows, now_us); i < track->n_layers; i++) {
 		struct layer *layer = track->by_size[i];
 		bool larger = now ? now->track == track && layer->rank < now->rank
 				  : slot->member->cut_us != 0;

@@ -57,6 +57,7 @@ int cf_forward_add(struct cf_forward *forward, uint32_t start_bps, void *owner,
 	}
 	member->forward = forward;
 	member->owner = owner;
+	member->others = UINT16_MAX;
 	cf_list_init(&member->tracks);
 	cf_list_init(&member->slots);
 	cf_list_push(&forward->members, &member->link);
@@ -84,6 +85,16 @@ void cf_forward_want(struct cf_forward_slot *slot, uint32_t source, unsigned hei
 	slot->wanted_source = source;
 	slot->height = height;
 	slot->member->forward->dirty = true;
+}
+
+void cf_forward_view(struct cf_forward_member *member, const struct cf_forward_wish *wishes,
+	size_t n, uint16_t others)
+{
+	member->n_wishes = n < CF_FORWARD_WISHES_MAX ? n : CF_FORWARD_WISHES_MAX;
+	if (member->n_wishes > 0)
+		memcpy(member->wishes, wishes, member->n_wishes * sizeof(*wishes));
+	member->others = others;
+	member->forward->dirty = true;
 }
 
 void cf_forward_speaking(struct cf_forward *forward, const uint32_t *sources, size_t n)

@@ -32,6 +32,7 @@ struct cf_forward_slot;
 #define CF_FORWARD_FORMATS_MAX 8
 #define CF_FORWARD_MID_MAX 16
 #define CF_FORWARD_RID_MAX 16
+#define CF_FORWARD_WISHES_MAX 64
 #define CF_FORWARD_PACKET_MAX 1400 /* plain RTP, either way */
 
 /** A plain RTP packet for the owner; its bytes may be changed, and cap leaves room for SRTP. May
@@ -97,6 +98,17 @@ struct cf_forward_slot *cf_forward_slot_remove(struct cf_forward_slot *slot);
 /** What a slot is for. source: this track only, 0: whom the service chooses. height: pixels that it
  * is shown in; 0: not at all, nothing is sent. At first: chosen, as large as it gets. */
 void cf_forward_want(struct cf_forward_slot *slot, uint32_t source, unsigned height);
+
+/* In how many rows of pixels a member shows what comes from a source; 0: not at all. */
+struct cf_forward_wish {
+	uint32_t source;
+	uint16_t height;
+};
+
+/** In which sizes the member shows others (copied; more than CF_FORWARD_WISHES_MAX are left out),
+ * and those that are not among them. At first: as large as they get. */
+void cf_forward_view(struct cf_forward_member *member, const struct cf_forward_wish *wishes,
+	size_t n, uint16_t others);
 
 /** Who spoke last, the last one first: sources of their tracks. Those that are not named come
  * behind them, as they came. */

@@ -124,6 +124,9 @@ struct cf_forward_member {
 	uint64_t tried_us; /* when more was last tried than is known to fit */
 	uint64_t cut_us;   /* when a size was last given up for want of bandwidth */
 	bool feeds_back;   /* arrival times have come */
+	uint16_t others;   /* rows in which it shows those without a wish */
+	size_t n_wishes;
+	struct cf_forward_wish wishes[CF_FORWARD_WISHES_MAX];
 };
 
 struct cf_forward {

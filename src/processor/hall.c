@@ -20,7 +20,10 @@ struct message {
 		enum cf_processor_ask ask;
 		struct cf_processor_word word;
 	};
-	char *sdp; /* owned */
+	char *sdp;                      /* owned */
+	struct cf_forward_wish *wishes; /* owned */
+	size_t n_wishes;
+	uint16_t others;
 	uint32_t source;
 	char call_id[CF_UUID_TEXT_MAX];
 	char leg_id[CF_UUID_TEXT_MAX];
@@ -47,6 +50,7 @@ static void message_free(void *arg)
 	struct message *message = arg;
 
 	cf_free(message->sdp);
+	cf_free(message->wishes);
 	cf_free(message);
 }
 
@@ -153,25 +157,52 @@ static void run_ask(void *arg)
 		do_join(message);
 	else if (member && message->ask == CF_PROCESSOR_OFFER)
 		member_offer(member, message->sdp);
+	else if (member && message->ask == CF_PROCESSOR_VIEW)
+		video_view(member, message->wishes, message->n_wishes, message->others);
 	else if (member)
 		do_leave(member);
 	message_free(message);
+}
+
+static int post(struct message *message)
+{
+	int err = cf_loop_post(message->hall->loop, run_ask, message_free, message);
+
+	if (err < 0)
+		message_free(message);
+	return err;
 }
 
 int cf_processor_hall_ask(struct cf_processor_hall *hall, enum cf_processor_ask ask,
 	const char *call_id, const char *leg_id, uint32_t source, const char *sdp)
 {
 	struct message *message = message_new(hall, call_id, leg_id, sdp);
-	int err;
 
 	if (!message)
 		return CF_ENOMEM;
 	message->ask = ask;
 	message->source = source;
-	err = cf_loop_post(hall->loop, run_ask, message_free, message);
-	if (err < 0)
+	return post(message);
+}
+
+int cf_processor_hall_view(struct cf_processor_hall *hall, const char *call_id, const char *leg_id,
+	const struct cf_processor_wish *wishes, size_t n, uint16_t others)
+{
+	struct message *message = message_new(hall, call_id, leg_id, NULL);
+
+	if (!message)
+		return CF_ENOMEM;
+	message->ask = CF_PROCESSOR_VIEW;
+	message->others = others;
+	message->wishes = cf_calloc(n + 1, sizeof(*message->wishes));
+	if (!message->wishes) {
 		message_free(message);
-	return err;
+		return CF_ENOMEM;
+	}
+	for (; message->n_wishes < n; message->n_wishes++)
+		message->wishes[message->n_wishes] = (struct cf_forward_wish){
+			wishes[message->n_wishes].source, wishes[message->n_wishes].height};
+	return post(message);
 }
 
 /* ---- whose packet it is ---- */

@@ -17,7 +17,14 @@
 
 struct cf_processor_hall;
 
-enum cf_processor_ask { CF_PROCESSOR_JOIN, CF_PROCESSOR_OFFER, CF_PROCESSOR_LEAVE };
+struct cf_processor_wish;
+
+enum cf_processor_ask {
+	CF_PROCESSOR_JOIN,
+	CF_PROCESSOR_OFFER,
+	CF_PROCESSOR_LEAVE,
+	CF_PROCESSOR_VIEW, /* by cf_processor_hall_view() */
+};
 enum cf_processor_said { CF_PROCESSOR_ANSWERED, CF_PROCESSOR_CONNECTED, CF_PROCESSOR_LOST };
 
 /* What a hall says about a leg. Borrowed. */
@@ -56,5 +63,9 @@ struct cf_processor_hall *cf_processor_hall_free(struct cf_processor_hall *hall)
  * full). */
 CF_MUST_CHECK int cf_processor_hall_ask(struct cf_processor_hall *hall, enum cf_processor_ask ask,
 	const char *call_id, const char *leg_id, uint32_t source, const char *sdp);
+
+/** The same, of sizes in which a leg shows others: see cf_processor_view(). */
+CF_MUST_CHECK int cf_processor_hall_view(struct cf_processor_hall *hall, const char *call_id,
+	const char *leg_id, const struct cf_processor_wish *wishes, size_t n, uint16_t others);
 
 #endif

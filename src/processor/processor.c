@@ -185,6 +185,16 @@ void cf_processor_offer(
 			call_id, leg_id, 0, sdp);
 }
 
+void cf_processor_view(struct cf_processor *processor, const char *call_id, const char *leg_id,
+	const struct cf_processor_wish *wishes, size_t n, uint16_t others)
+{
+	struct leg *leg = leg_find(processor, leg_id);
+
+	if (leg)
+		(void)!cf_processor_hall_view(processor->halls[leg->call->hall], call_id, leg_id,
+			wishes, n < CF_PROCESSOR_WISHES_MAX ? n : CF_PROCESSOR_WISHES_MAX, others);
+}
+
 void cf_processor_leave(struct cf_processor *processor, const char *call_id, const char *leg_id)
 {
 	struct leg *leg = leg_find(processor, leg_id);

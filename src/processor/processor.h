@@ -80,6 +80,19 @@ CF_MUST_CHECK int cf_processor_join(struct cf_processor *processor, const char *
 void cf_processor_offer(
 	struct cf_processor *processor, const char *call_id, const char *leg_id, const char *sdp);
 
+/* In how many rows of pixels a member shows what comes from a source; 0: not at all. */
+struct cf_processor_wish {
+	uint32_t source;
+	uint16_t height;
+};
+
+#define CF_PROCESSOR_WISHES_MAX 64
+
+/** In which sizes it shows the pictures of others: these (copied; the first
+ * CF_PROCESSOR_WISHES_MAX), and all else. One that is unknown is passed over. */
+void cf_processor_view(struct cf_processor *processor, const char *call_id, const char *leg_id,
+	const struct cf_processor_wish *wishes, size_t n, uint16_t others);
+
 /** Other limits, for those who come from now on. */
 void cf_processor_configure(struct cf_processor *processor, size_t max_members, unsigned max_load);
 

@@ -168,6 +168,9 @@ void video_init(struct member *member);
 void video_leave(struct member *member);
 /** What the last answer says about video comes into force. */
 void video_agree(struct member *member);
+/** In which sizes it shows others. */
+void video_view(
+	struct member *member, const struct cf_forward_wish *wishes, size_t n, uint16_t others);
 /** Looks at who speaks, who is shown to whom, and what their paths carry. */
 void video_look(struct group *group);
 

@@ -129,6 +129,13 @@ void video_agree(struct member *member)
 	}
 }
 
+void video_view(
+	struct member *member, const struct cf_forward_wish *wishes, size_t n, uint16_t others)
+{
+	if (member->forward)
+		cf_forward_view(member->forward, wishes, n, others);
+}
+
 /* ---- who speaks ---- */
 
 /* Who speaks now comes before those who spoke. */

@@ -306,6 +306,7 @@ def called_in(service):
     pair.start()
     assert pair.verb("bob", "accept", sdp="a").status == 200
     pair.a_events.take("callAccepted")
+    assert pair.verb("bob", "view", views=[]).status == 409
     people = f"{CALLING}/calls/{pair.call}/participants"
     send = lambda path, token, endpoint, **body: service.send("POST", path, {"endpointId": endpoint, **body}, token)
     assert send(people, pair.bob_token, pair.b, targets=[{"rawId": carol}]).status == 204
@@ -346,6 +347,10 @@ def called_in(service):
         answer = send(f"{people}:{verb}", pair.alice_token, pair.a, target={"rawId": nobody})
         assert (answer.status, answer.json["error"]["code"]) == (404, "NotInCall"), answer.json
     assert send(f"{people}:remove", pair.alice_token, pair.a).status == 400
+    assert pair.verb("alice", "view", views=[{"source": 7, "height": 180}], others=90).status == 204
+    for wrong in ({}, {"views": [{"source": 7}]}, {"views": [{"source": -1, "height": 1}]}, {"views": [{"source": 1, "height": 1}] * 65},
+                  {"views": [], "others": 70000}):
+        assert pair.verb("alice", "view", **wrong).status == 400, wrong
     assert pair.verb("alice", "demote", sdp=OFFER).status == 409
     assert pair.verb("alice", "demote", connected=True).status == 409
     for neither in ({}, {"sdp": OFFER, "connected": True}, {"connected": 1}):

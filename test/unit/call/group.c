@@ -209,6 +209,10 @@ static void what_members_say(void **state)
 	assert_string_equal(last_asked()->what, "offer");
 	assert_string_equal(last_asked()->leg, leg);
 	assert_int_equal(cf_call_renegotiate(w.domain, id, bob, "answer", true, w.now), CF_ESTATE);
+	assert_int_equal(cf_call_view(w.domain, id, bob, NULL, 0, 90), 0);
+	assert_int_equal(
+		cf_call_view(w.domain, id, bob, NULL, CF_CALL_WISHES_MAX + 1, 90), CF_ELIMIT);
+	assert_int_equal(cf_call_view(w.domain, "none", bob, NULL, 0, 90), CF_ENOTFOUND);
 	cf_call_media_answered(w.domain, id, leg, "answer 2", w.now);
 	s = world_expect(&w, bob, CF_CALL_EV_RENEGOTIATE);
 	assert_string_equal(s->sdp, "answer 2");

@@ -705,6 +705,39 @@ static void sizes(void **state)
 		assert_int_equal(seen[i].seq, (uint16_t)(seen[i - 1].seq + 1));
 }
 
+/* Each is shown as large as the member says, and not at all where it is not shown. */
+static void shown_sizes(void **state)
+{
+	struct cf_forward_member *a = member_new(1), *b = member_new(2), *c = member_new(3);
+	static const struct cf_forward_wish small = {111, 150}, none = {111, 0}, other = {333, 90};
+	static struct cf_forward_wish many[CF_FORWARD_WISHES_MAX + 1];
+	struct cf_forward_slot *slot = slot_new(b, 500), *beside = slot_new(c, 600);
+	const struct {
+		const struct cf_forward_wish *wishes;
+		size_t n;
+		uint16_t others;
+		int layer; /* -1: not shown */
+	} rows[] = {{&small, 1, 720, 2}, {&other, 1, 300, 1}, {&none, 1, 720, -1},
+		{NULL, 0, UINT16_MAX, 0}, {NULL, 0, 0, -1},
+		{many, CF_FORWARD_WISHES_MAX + 1, 180, 2}};
+	struct stream s[3];
+
+	(void)state;
+	simulcast(a, (const char *const[]){"h", "m", "l"});
+	streams_of(a, s);
+	for (size_t row = 0; row < CF_ARRAY_LEN(rows); row++) {
+		cf_forward_view(b, rows[row].wishes, rows[row].n, rows[row].others);
+		for (int frame = 0; frame < 100; frame++) {
+			for (int i = 0; i < 3; i++)
+				send_frame(&s[i], frame % 10 == 0);
+			pass(40 * MS);
+		}
+		assert_int_equal(stats_of(slot).layer, rows[row].layer);
+		assert_int_equal(stats_of(slot).source, rows[row].layer < 0 ? 0 : 111);
+		assert_int_equal(stats_of(beside).layer, 0); /* who says nothing gets the largest */
+	}
+}
+
 /* What is small by its pixels may cost more than what is large: sharp letters beside a blue sky. */
 static void sizes_are_told_by_key_frames(void **state)
 {
@@ -944,6 +977,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(screens_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(sizes_are_told_by_key_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(shown_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(off_and_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(narrow_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(strange_packets, setup, teardown),

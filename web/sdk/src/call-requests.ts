@@ -62,6 +62,11 @@ export class CallRequests {
 			{ endpointId: this.#endpointId, target: { rawId } }, this.#options);
 	}
 
+	/** In which sizes the pictures of others are shown. */
+	async view(views: { source: number; height: number }[], others: number): Promise<void> {
+		await this.#service.request('post', '/calling/2026-11-01/calls/{callId}:view', { endpointId: this.#endpointId, views, others }, this.#options);
+	}
+
 	/** Somebody, or everybody else. */
 	async mute(rawId?: string): Promise<void> {
 		await this.#service.request('post', '/calling/2026-11-01/calls/{callId}/participants:mute',

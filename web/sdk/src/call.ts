@@ -47,7 +47,7 @@ export class Call extends Emitter<CallEvents> {
 	#other: RemoteParticipant | undefined;
 	/** @internal */
 	readonly requests = new CallRequests(this);
-	readonly #roster = new Roster((rawId) => this.requests.mute(rawId));
+	readonly #roster = new Roster((rawId) => this.requests.mute(rawId), (views, others) => this.requests.view(views, others));
 	#groupId: string | undefined;
 	#invited: readonly unknown[] | undefined;
 	readonly #mover = new Mover({ requests: this.requests, newPeer: (made) => this.#newPeer('all', undefined, made), prepared: () => this.agent.prepared(),

@@ -18,6 +18,7 @@ export class RemoteVideoStream extends Emitter<RemoteVideoStreamEvents> {
 	#size: StreamSize = { width: 0, height: 0 };
 	#track: MediaStreamTrack | undefined;
 	readonly #stream = new MediaStream();
+	readonly #shownBy = new Set<HTMLVideoElement>();
 
 	constructor(readonly mediaStreamType: MediaStreamType) {
 		super();
@@ -30,6 +31,17 @@ export class RemoteVideoStream extends Emitter<RemoteVideoStreamEvents> {
 	get size(): StreamSize { return { ...this.#size }; }
 
 	async getMediaStream(): Promise<MediaStream> { return this.#stream; }
+
+	/** In how many rows of pixels of the screen it is shown; 0: nowhere. @internal */
+	get shownHeight(): number {
+		return Math.max(0, ...[...this.#shownBy].map((one) => one.isConnected ? Math.ceil(one.clientHeight * devicePixelRatio) : 0));
+	}
+
+	/** This shows it from now on; returns how to end that. @internal */
+	showIn(video: HTMLVideoElement): () => void {
+		this.#shownBy.add(video);
+		return () => this.#shownBy.delete(video);
+	}
 
 	/** @internal */
 	update(track: MediaStreamTrack | undefined, isAvailable: boolean): void {

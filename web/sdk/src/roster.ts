@@ -3,7 +3,9 @@ import { fromRawId, toRawId } from './identifier.js';
 import { listenToMix } from './speaking.js';
 import { watchSlots } from './slots.js';
 import { RemoteParticipant } from './remote-participant.js';
+import type { RemoteVideoStream } from './remote-video-stream.js';
 import type { Schemas } from './service.js';
+import { watchViews, type View } from './viewing.js';
 
 type Member = Schemas['EventParticipantsUpdated']['participants'][number];
 
@@ -16,8 +18,8 @@ export class Roster {
 	/* Whom the application knows of. */
 	readonly #told = new Set<RemoteParticipant>();
 
-	/** How somebody is made to be silent. */
-	constructor(private readonly mute: (rawId: string) => Promise<void>) {}
+	/** How somebody is made to be silent, and the media processor is told what is shown how large. */
+	constructor(private readonly mute: (rawId: string) => Promise<void>, private readonly view: (views: View[], others: number) => Promise<void>) {}
 
 	get list(): RemoteParticipant[] { return [...this.#byEndpoint.values(), ...[...this.#expected.values()].filter((one) => this.#told.has(one))]; }
 
@@ -51,7 +53,8 @@ export class Roster {
 
 	/** Watches who is heard, and who is seen; returns how to stop. */
 	follow(mix: RTCRtpReceiver, slots: () => readonly RTCRtpTransceiver[]): () => void {
-		const stops = [listenToMix(mix, (sources) => this.#speaking(sources)), watchSlots(slots, (tracks) => this.#showing(tracks))];
+		const stops = [listenToMix(mix, (sources) => this.#speaking(sources)), watchSlots(slots, (tracks) => this.#showing(tracks)),
+			watchViews(() => this.#streams(), this.view)];
 		return () => stops.forEach((stop) => stop());
 	}
 
@@ -68,6 +71,12 @@ export class Roster {
 				const track = tracks.get(source ?? 0);
 				one.updateVideo(type, track, track !== undefined);
 			}
+	}
+
+	*#streams(): Iterable<[number, RemoteVideoStream]> {
+		for (const [one, { videoSource, screenSource }] of this.#sources)
+			for (const stream of one.videoStreams)
+				yield [(stream.mediaStreamType === 'ScreenSharing' ? screenSource : videoSource) ?? 0, stream];
 	}
 
 	/** Who has come, and who has left. */

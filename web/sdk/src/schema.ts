@@ -375,6 +375,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/calling/2026-11-01/calls/{callId}:view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tells in which sizes a device shows the pictures of a group's others
+         * @description The media processor sends no more than is shown, where a camera comes in several sizes, and nothing of what is not shown. Replaces what was told before.
+         */
+        post: operations["viewCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/calling/2026-11-01/calls/{callId}:notify": {
         parameters: {
             query?: never;
@@ -1623,6 +1643,41 @@ export interface operations {
         };
         responses: {
             /** @description Asked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    viewCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                callId: components["parameters"]["callId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    endpointId: components["schemas"]["Id"];
+                    views: {
+                        /** @description A videoSource or screenSource of participantsUpdated */
+                        source: number;
+                        /** @description In pixels; 0 for what is not shown */
+                        height: number;
+                    }[];
+                    /** @description The same, of all that are not among views; as large as they get */
+                    others?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description From now on it is so */
             204: {
                 headers: {
                     [name: string]: unknown;

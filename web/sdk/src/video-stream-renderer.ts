@@ -68,8 +68,10 @@ export class VideoStreamRenderer {
 		video.disablePictureInPicture = true;
 		video.srcObject = local ? await stream.acquire() : await stream.getMediaStream();
 		const follow = (track: MediaStreamTrack | undefined): void => { video.srcObject = track ? new MediaStream([track]) : null; };
+		const hide = local ? undefined : stream.showIn(video);
 		const view = new VideoStreamRendererView(video, options, () => {
 			this.#views.delete(view);
+			hide?.();
 			if (local) {
 				stream.off('trackChanged', follow);
 				stream.release();
