@@ -68,6 +68,19 @@ window.join = (groupId, options = {}) => { watch(window.agent.join({ groupId }, 
 window.seen = () => window.call.remoteParticipants.flatMap((one) => one.videoStreams.filter((s) => s.isAvailable)
 	.map((s) => `${one.identifier.communicationUserId} ${s.mediaStreamType}`)).sort();
 
+// Shows a member's camera in a low window, then in a high one: how many rows the pictures have that come in each.
+window.rowsShown = async (id) => {
+	const stream = window.call.remoteParticipants.find((one) => one.identifier.communicationUserId === id).videoStreams.find((s) => s.mediaStreamType === 'Video');
+	const view = await new window.sdk.VideoStreamRenderer(stream).createView(), { video, target } = view;
+	document.body.append(target);
+	target.style.height = '60px';
+	const low = await window.until('small pictures', () => video.videoHeight > 0 && video.videoHeight <= 200 && video.videoHeight);
+	target.style.height = '700px';
+	const high = await window.until('large pictures', () => video.videoHeight > 300 && video.videoHeight);
+	view.dispose();
+	return [low, high];
+};
+
 // The sizes of one's own camera that go out, by their names (RFC 8851).
 window.sizesSent = () => window.until('several sizes', async () => {
 	const sent = (await window.call.peer.stats()).filter((one) => one.type === 'outbound-rtp' && one.kind === 'video' && one.rid && one.framesSent > 5);

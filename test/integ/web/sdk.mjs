@@ -365,7 +365,7 @@ async function groupVideo(browser) {
 	const each = (...args) => Promise.all(all.map((one) => one.run(...args)));
 	await each(async (id) => window.join(id, { videoOptions: { localVideoStreams: [window.picture = await window.camera()] } }), group);
 	await each(() => window.state('Connected'));
-	const cli = new Cli(ready, native.token, 'join', group, '--video-in', 'pattern', '--video-size', '320x176@30', '--video-out', got, '--duration', '15');
+	const cli = new Cli(ready, native.token, 'join', group, '--video-in', 'pattern', '--video-size', '320x176@30', '--video-out', got, '--duration', '22');
 	try {
 		await cli.expect('connected');
 		for (const one of all)
@@ -373,6 +373,7 @@ async function groupVideo(browser) {
 				await one.run((other) => window.watches(other), id);
 		const sizes = await alice.run(() => window.sizesSent());
 		check(sizes.length > 1, `several sizes go out: ${JSON.stringify(sizes)}`);
+		const [low, high] = await alice.run((id) => window.rowsShown(id), bob.id);
 		await bob.run(() => window.call.stopVideo(window.picture));
 		await alice.run((id) => window.until('that Bob is not seen', () => !window.seen().includes(`${id} Video`)), bob.id);
 		await bob.run(() => window.call.startScreenSharing(window.screenOf()));
@@ -384,7 +385,7 @@ async function groupVideo(browser) {
 		const { stats } = await cli.expect('ended');
 		check(stats.video.framesShown > 60, JSON.stringify(stats.video));
 		await each(() => window.call.hangUp());
-		return [{ shown: stats.video.framesShown, fps: stats.video.fpsReceived, freezes: stats.video.freezes }];
+		return [{ shown: stats.video.framesShown, fps: stats.video.fpsReceived, freezes: stats.video.freezes, sizes, low, high }];
 	} finally {
 		await cli.stop();
 	}
