@@ -164,9 +164,9 @@ def forwarding(case, viewers, bar):
              note=f"{memory:.0f} KB a viewer, Janus {their_memory:.0f}; delay p50 {told['delayP50Us']} us, Janus {theirs_told['delayP50Us']} us")
 
 
-def growth(case, calls, members):
+def growth(case, calls, members, talkers):
     part.progress(case)
-    ours, memory, _ = measure(Callflow, "audio", members, min(3, members), calls)
+    ours, memory, _ = measure(Callflow, "audio", members, talkers, calls)
     part.row("groups", case, "us CPU per member and 20 ms", ours * 1e6 / 50 / (members * calls), note=f"{memory:.0f} KB a member")
 
 
@@ -176,8 +176,9 @@ def main():
     cases = [(f"mixer, {n} members, 3 talk", lambda case, n=n: mixing(case, n, 3, 0.1 if n == 100 else None)) for n in (10, 50, 100, 200)]
     cases += [(f"mixer, {n} members, all talk", lambda case, n=n: mixing(case, n, n, 0.5)) for n in (10, 30)]
     cases += [(f"forwarding to {n} viewers, 720p and sound", lambda case, n=n: forwarding(case, n, 0.15)) for n in (10, 30, 60, 150)]
-    cases += [(f"growth: {c} call{'s' * (c > 1)} of {n}, 3 talk", lambda case, c=c, n=n: growth(case, c, n))
-              for c, n in ((1, 10), (1, 50), (1, 100), (1, 200), (1, 350), (5, 10), (20, 10), (50, 10))]
+    # As many as one worker takes before it tells newcomers to come later.
+    cases += [(f"growth: {c} call{'s' * (c > 1)} of {n}, {t} talk{'s' * (t == 1)}", lambda case, c=c, n=n, t=t: growth(case, c, n, t))
+              for c, n, t in ((1, 10, 3), (1, 50, 3), (1, 100, 3), (1, 200, 3), (1, 350, 3), (5, 10, 3), (10, 10, 3), (1, 4, 1), (10, 4, 1), (30, 4, 1))]
     for case, run in cases[::4] if args.quick else cases:
         if args.only in case:
             run(case)
